@@ -1,0 +1,46 @@
+// Weights in PyTorch's own file format: what torch.save writes and torch.load(weights_only=True)
+// reads.
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace torch::nn {
+class Module;
+}
+
+namespace ipirm::checkpoint {
+
+// Named tensors in file order.
+using StateDict = std::vector<std::pair<std::string, torch::Tensor>>;
+
+// Writes a flat dictionary of tensors, atomically, in C order. Tensors may lie on any device; each
+// is copied to the CPU in its turn. Names differ; dtypes are float16/32/64, bfloat16, int8..64,
+// uint8 or bool. Throws UserError if the file cannot be written. Format: src/checkpoint/FORMAT.md.
+void write_torch_file(const std::filesystem::path& path, const StateDict& tensors);
+
+// Reads a state_dict: OrderedDict or dict of tensors, possibly nested under "model" or
+// "state_dict", entries that are no tensors left out; CPU tensors of the file's dtypes (those
+// above) and strides, without gradient. Tensors that share their storage in the file share memory
+// with each other, never with the file. A restricted unpickler: knows the opcodes and globals of a
+// state_dict, refuses all else by name, runs nothing. Checks every record's CRC. Throws UserError
+// naming file, place, found and expected.
+StateDict read_torch_file(const std::filesystem::path& path);
+
+// The module's parameters and buffers themselves (detached, no copies) under `prefix` + name, in
+// PyTorch's order: module by module, parameters before buffers ("module." is the reference's
+// prefix).
+StateDict state_dict(const torch::nn::Module& module, const std::string& prefix = "module.");
+
+// Copies tensors into the module's parameters and buffers by name, a leading "module." aside;
+// dtypes are converted. num_batches_tracked may be absent and is then left as it is. Throws
+// UserError that lists the first names that are missing or unexpected and the first shapes that
+// differ, and changes nothing then; `source` is named in it.
+void load_state_dict(torch::nn::Module& module, const StateDict& tensors,
+                     const std::filesystem::path& source);
+
+}  // namespace ipirm::checkpoint

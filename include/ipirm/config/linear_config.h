@@ -1,0 +1,37 @@
+// The settings of ipirm-linear: command line and YAML file in, one aggregate of the rooms' options
+// out.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ipirm/augment/options.h"
+#include "ipirm/data/options.h"
+#include "ipirm/eval/options.h"
+
+namespace ipirm::config {
+
+// Not set here, but by whoever knows the device: loader.pinned, loader.channels_last.
+struct LinearConfig {
+  std::string model_path;  // the .pt file whose encoder is evaluated; never empty after parsing
+  std::optional<std::string> arch;  // not given: read off the file
+  std::optional<int> width;         // not given: read off the file
+  std::string name;  // after parsing never empty: the folder that holds the file, or its stem
+  std::string downstream_root = "downstream";  // results go to downstream_root/DATASET/name
+  bool txt = false;                            // write result.txt
+  bool overwrite = false;                      // replace an earlier result
+  std::string device = "auto";                 // auto (CUDA where there is one), cpu or cuda
+  std::string precision = "fp32";              // fp32 or bf16
+  std::string log_level = "info";              // debug, info, warning, error or off
+
+  data::DataOptions data;
+  data::LoaderOptions loader{.workers = 6};
+  augment::AugmentOptions augment;
+  eval::LinearOptions linear;
+};
+
+// As parse_train() and to_yaml() of train_config.h.
+std::optional<LinearConfig> parse_linear(int argc, const char* const* argv);
+std::string to_yaml(const LinearConfig& config);
+
+}  // namespace ipirm::config

@@ -1,0 +1,55 @@
+// The settings of ipirm-train: command line and YAML file in, one aggregate of the rooms' options
+// out.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ipirm/augment/options.h"
+#include "ipirm/data/options.h"
+#include "ipirm/eval/options.h"
+#include "ipirm/loss/options.h"
+#include "ipirm/model/options.h"
+#include "ipirm/partition/options.h"
+#include "ipirm/train/options.h"
+
+namespace ipirm::config {
+
+// Values that several rooms use (temperature, number of environments, seed, order of samples) are
+// named once on the command line and stand, equal, in each room's options. Not set here, but by
+// whoever knows the device: loader.pinned, loader.channels_last.
+struct TrainConfig {
+  std::string name;  // folder of the run; after parsing never empty ("ipirm" or "baseline")
+  std::string results_root = "results";  // the run is written to results_root/DATASET/name
+  std::string device = "auto";           // auto (CUDA where there is one), cpu or cuda
+  std::string precision = "fp32";        // fp32 or bf16; train.bf16 says the same
+  std::string log_level = "info";        // debug, info, warning, error or off
+  std::string pretrain_model;            // .pt file with the first weights; empty: random ones
+  std::string partition;  // .npy file with the first partition; empty: maximize before epoch 1
+  bool no_shuffle =
+      false;  // samples in the set's order; train.shuffle and maximize.shuffle are its opposite
+  bool overwrite = false;  // replace what the run's folder holds
+  bool resume = false;     // go on with the run that the folder holds
+
+  data::DataOptions data;
+  data::LoaderOptions loader{.workers = 6};
+  augment::AugmentOptions augment;
+  model::ModelOptions model;
+  loss::LossOptions loss;
+  partition::MaximizeOptions maximize;
+  train::TrainOptions train;
+  eval::KnnOptions knn;
+};
+
+// The settings of this command line: a flag wins over the file given with --config, the file over
+// the defaults. Every value is within its range and no two contradict. Empty after --help or
+// --version, whose text then stands on stdout. Throws UserError, naming the flag or file:line, what
+// was found and what was expected.
+std::optional<TrainConfig> parse_train(int argc, const char* const* argv);
+
+// The settings as a YAML file: read back through --config it gives the same settings (SPEC 9).
+// --overwrite and
+// --resume, which are about one call and not about the run, are left out.
+std::string to_yaml(const TrainConfig& config);
+
+}  // namespace ipirm::config

@@ -1,0 +1,32 @@
+// UserError: a failure that the user can mend; and cat(), which builds its one-line message.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ipirm::core {
+
+// Thrown for a bad flag, file, checkpoint or setting. The message is one line: what was wrong, where (file, place),
+// what was found and expected, and what to do. Programs print it on stderr and exit with 2. Everything else that is
+// thrown is a fault of the program: exit 1.
+class UserError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The arguments, streamed one after the other: cat("batch ", 3) is "batch 3".
+template <class... Args>
+std::string cat(const Args&... args) {
+  std::ostringstream out;
+  (out << ... << args);
+  return out.str();
+}
+
+// The name nearest to `word` by edit distance, or "" if none is within a third of its length (at least 2 edits).
+// For "did you mean" hints.
+std::string nearest_name(std::string_view word, const std::vector<std::string>& names);
+
+}  // namespace ipirm::core

@@ -1,0 +1,50 @@
+// Counter-based random numbers: every draw is a function of (seed, purpose, epoch, sample, view) and its number alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ipirm::core {
+
+// What a stream of draws is for. Two purposes never share a stream. Values are part of what makes a run reproducible:
+// never renumber.
+enum class Purpose : uint8_t {
+  kTrainOrder = 1,       // permutation of the training set, one an epoch
+  kTrainView = 2,        // augmentation of minimization views
+  kMaximizeView = 3,     // augmentation of maximization views
+  kLinearOrder = 4,      // permutation of the linear evaluation's training set
+  kLinearView = 5,       // augmentation of the linear evaluation's training views
+  kColoredDigits = 6,    // hue, noise and split of the embedded set
+  kPartitionInit = 8,    // initial partition logits
+  kMaximizeOrder = 9,    // permutation of the bank, one a pass
+  kMixup = 10,           // mixing coefficients and partners
+};
+
+// One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Cheap to make
+// (no state beyond key and counter), so make one a view. sample < 2^48, view < 2^8.
+class KeyedRandom {
+ public:
+  KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample = 0, uint32_t view = 0);
+
+  uint32_t bits();                          // 32 uniform bits
+  double uniform();                         // [0, 1), 53 bits
+  double uniform(double low, double high);  // [low, high)
+  bool chance(double p) { return uniform() < p; }
+  uint32_t below(uint32_t n);  // uniform in 0..n-1 without bias; n > 0
+  double normal();             // standard normal (Box-Muller)
+  double gamma(double shape);  // Gamma(shape, 1), shape > 0 (Marsaglia and Tsang 2000)
+  double beta(double a, double b);
+
+ private:
+  void refill();
+
+  uint32_t key_[2];
+  uint32_t counter_[4];
+  uint32_t block_[4];
+  int used_ = 4;
+};
+
+// A uniform permutation of 0..n-1 (Fisher-Yates), n < 2^32.
+std::vector<int64_t> permutation(KeyedRandom random, int64_t n);
+
+}  // namespace ipirm::core

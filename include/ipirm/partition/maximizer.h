@@ -1,0 +1,76 @@
+// The maximization step (SPEC 5): Adam over the partition logits until the risk stops getting worse for the network.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "ipirm/partition/options.h"
+
+namespace ipirm::partition {
+
+// n samples of one batch, on the device of the search.
+struct FeatureBatch {
+  torch::Tensor index;   // (n) int64: positions in the set
+  torch::Tensor z1, z2;  // (n, d) projections of two views
+};
+
+// Where the features of each pass come from.
+class FeatureSource {
+ public:
+  virtual ~FeatureSource() = default;
+  virtual int64_t size() const = 0;             // N samples
+  virtual int64_t batches_per_pass() const = 0;
+  virtual void start_pass(int64_t pass) = 0;    // 0, 1, ...
+  virtual std::optional<FeatureBatch> next() = 0;  // nothing after the last batch of the pass
+};
+
+// Features embedded once, visited in a fresh order each pass; the last, smaller batch counts.
+class BankSource : public FeatureSource {
+ public:
+  // z1, z2 (N, d), N >= 2. batch_size 0: everything in one batch. maximization: the number of this maximization in its
+  // run (its epoch), part of the key of the order. shuffle false: the set's order in every pass.
+  BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle, uint64_t seed, uint64_t maximization);
+  // The given order (N) int64 in every pass.
+  BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, torch::Tensor order);
+
+  int64_t size() const override { return z1_.size(0); }
+  int64_t batches_per_pass() const override;
+  void start_pass(int64_t pass) override;
+  std::optional<FeatureBatch> next() override;
+
+ private:
+  torch::Tensor z1_, z2_, order_;
+  int64_t batch_size_, position_ = 0;
+  bool shuffle_;
+  uint64_t seed_ = 0, maximization_ = 0;
+};
+
+// What one pass came to; means over its batches.
+struct PassReport {
+  int64_t pass = 0;  // from 0
+  double risk = 0, contrastive = 0, invariance = 0, balance = 0;
+  double best_risk = 0;
+  double lr = 0;
+};
+
+struct Maximization {
+  torch::Tensor logits;  // (N, K) the best partition: logits after the pass of least mean risk
+  torch::Tensor last;    // (N, K) the logits at the stop
+  int64_t passes = 0;    // made
+  int64_t best_pass = 0;
+  double best_risk = 0;
+  bool interrupted = false;  // after_pass asked to stop
+};
+
+// Searches from `initial` (N, K), which is left as it is. after_pass is told each pass and returns false to stop there.
+// Throws std::runtime_error naming the pass when the risk is no longer finite.
+Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const MaximizeOptions& options,
+                      const std::function<bool(const PassReport&)>& after_pass);
+
+// Standard normal logits (N, K) float32 on the CPU, keyed by (seed, maximization, sample).
+torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed, uint64_t maximization);
+
+}  // namespace ipirm::partition

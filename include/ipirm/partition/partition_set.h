@@ -1,0 +1,35 @@
+// The partitions that count in the minimization step, and each sample's environment in them.
+#pragma once
+
+#include <torch/types.h>
+
+#include <vector>
+
+namespace ipirm::partition {
+
+// The environment of each row of partition logits (N, K): its argmax, (N) int64.
+torch::Tensor environment_of(const torch::Tensor& logits);
+
+// Kept partitions of N samples, oldest first. With `retain` all so far, otherwise the newest alone.
+class PartitionSet {
+ public:
+  PartitionSet(bool retain, torch::Device device) : retain_(retain), device_(device) {}
+
+  // logits (N, K), on any device; kept on the set's device.
+  void add(const torch::Tensor& logits);
+  bool empty() const { return logits_.empty(); }
+  int64_t size() const { return static_cast<int64_t>(logits_.size()); }  // P
+  const std::vector<torch::Tensor>& logits() const { return logits_; }
+  const torch::Tensor& newest() const { return logits_.back(); }
+
+  // Environments (P, B) of a batch of samples, index (B) int64 on the set's device. The set must not be empty.
+  torch::Tensor environments(const torch::Tensor& index) const { return environments_.index_select(1, index); }
+
+ private:
+  bool retain_;
+  torch::Device device_;
+  std::vector<torch::Tensor> logits_;
+  torch::Tensor environments_;  // (P, N) int64
+};
+
+}  // namespace ipirm::partition

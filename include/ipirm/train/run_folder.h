@@ -1,0 +1,61 @@
+// A run's folder results/DATASET/NAME/: what is written there, and nowhere else (SPEC 9; src/checkpoint/FORMAT.md).
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ipirm/core/files.h"
+#include "ipirm/model/model.h"
+#include "ipirm/partition/maximizer.h"
+#include "ipirm/train/run_state.h"
+
+namespace ipirm::train {
+
+// The terms of one step, read from the device.
+struct StepRecord {
+  int64_t epoch = 0, step = 0;  // step counts from 1 within the run
+  double loss = 0, contrastive = 0, penalty = 0, batch = 0;
+  double lr = 0, penalty_weight = 0;
+  double seconds = 0;  // wall time a step, averaged since the last line
+};
+
+// What to do about a folder that already holds a run.
+enum class ExistingRun { kRefuse, kOverwrite, kResume };
+
+class RunFolder {
+ public:
+  // Makes and locks the folder. Throws UserError if it cannot be written to, is in use, or holds a run and `existing` is
+  // kRefuse. kOverwrite removes the files of the earlier run, and only those.
+  RunFolder(std::filesystem::path path, ExistingRun existing);
+
+  const std::filesystem::path& path() const { return path_; }
+
+  void write_config(const std::string& yaml) const;  // config.yaml
+  // One line of log.txt (and of the log), for every log_every-th step.
+  void log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total);
+  // Events of metrics.jsonl.
+  void step(const StepRecord& record);
+  void epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second);
+  void maximize_pass(int64_t epoch, const partition::PassReport& pass);
+  void maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes, double seconds);
+  // `factor` is the class ("label", "digit") or another known factor; only the class goes to knn_result.txt.
+  void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
+
+  void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
+  void save_model(int64_t epoch, const model::Model& model) const;        // model_E.pt
+  // state.pt: the whole state, with the lengths of the text files at this moment.
+  void save_state(const RunState& state, const std::string& name = "state.pt");
+  // The state to resume from, or nothing. Text files are cut back to what they held when it was saved.
+  std::optional<SavedState> load_state();
+
+ private:
+  std::filesystem::path path_;
+  core::FolderLock lock_;
+  std::optional<core::LineFile> log_, metrics_, knn_;
+};
+
+}  // namespace ipirm::train

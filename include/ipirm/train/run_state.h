@@ -1,0 +1,47 @@
+// A run's whole state: what a resumed run needs to go on as if it had never stopped.
+#pragma once
+
+#include <torch/types.h>
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+
+#include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/model/model.h"
+#include "ipirm/ops/adam.h"
+#include "ipirm/partition/partition_set.h"
+
+namespace ipirm::train {
+
+// Where the run stands. Random draws are keyed, so that these counters are the random state as well.
+struct Position {
+  int64_t epoch = 1;        // being worked on, from 1; epochs + 1 when all is done
+  int64_t step = 0;         // steps done in it; all of them where its maximization or evaluation is still due
+  int64_t total_steps = 0;  // in the run
+};
+
+struct RunState {
+  model::Model model;
+  ops::Adam adam;
+  partition::PartitionSet partitions;
+  Position position;
+};
+
+// A state as read from a file.
+struct SavedState {
+  checkpoint::StateDict tensors;
+  Position position;
+  std::array<uint64_t, 3> text_sizes = {};  // bytes of log.txt, metrics.jsonl, knn_result.txt
+};
+
+void write_run_state(const std::filesystem::path& path, const RunState& state,
+                     const std::array<uint64_t, 3>& text_sizes);
+
+// Throws UserError for a file that is no run state, of another version, or damaged.
+SavedState read_run_state(const std::filesystem::path& path);
+
+// Puts a saved state into `state`, whose model must be of the same architecture. Throws UserError naming what does not fit.
+void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source);
+
+}  // namespace ipirm::train

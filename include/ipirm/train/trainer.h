@@ -1,0 +1,77 @@
+// The training loop: minimization epochs, a maximization every few of them, evaluation, checkpoints (SPEC 4, 5, 7, 9).
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ipirm/augment/options.h"
+#include "ipirm/data/image_set.h"
+#include "ipirm/eval/options.h"
+#include "ipirm/loss/options.h"
+#include "ipirm/partition/options.h"
+#include "ipirm/train/options.h"
+#include "ipirm/train/plan.h"
+#include "ipirm/train/run_folder.h"
+#include "ipirm/train/run_state.h"
+#include "ipirm/train/step_history.h"
+#include "ipirm/train/views.h"
+
+namespace ipirm::train {
+
+// A loss that is no longer finite. The message is one line with step and terms; the state at the end of the faulty stretch lies
+// in failed_state.pt.
+class DivergedError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct TrainerOptions {
+  TrainOptions train;
+  loss::LossOptions loss;
+  partition::MaximizeOptions maximize;
+  eval::KnnOptions knn;
+};
+
+// Throws UserError when a set of that many images holds no full batch.
+void check_batch_size(int64_t batch_size, int64_t set_size);
+
+class Trainer {
+ public:
+  // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search makes it.
+  // Throws UserError when the batch is larger than the training set.
+  Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views, RunState& state, RunFolder& folder,
+          torch::Device device);
+
+  // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case. Returns true when the whole run
+  // is done. Throws DivergedError.
+  bool run();
+
+ private:
+  bool minimize_epoch(int64_t epoch);  // false: stopped inside it
+  bool maximize(int64_t epoch);        // false: stopped inside it
+  void evaluate(int64_t epoch);
+  void checkpoint(int64_t epoch);
+  // Reads the steps since the last line; writes them down and checks them.
+  void write_steps(int64_t epoch, double seconds);
+  bool out_of_steps() const {
+    return options_.train.max_steps > 0 && state_.position.total_steps >= options_.train.max_steps;
+  }
+
+  TrainerOptions options_;
+  Plan plan_;
+  data::DataSets sets_;
+  ViewSource views_;
+  RunState& state_;
+  RunFolder& folder_;
+  torch::Device device_;
+  int64_t steps_per_epoch_;
+  StepHistory history_;
+  double epoch_loss_ = 0;     // sum over the epoch's steps that were read
+  int64_t epoch_steps_ = 0;   // their number
+  double last_loss_ = 0;
+};
+
+}  // namespace ipirm::train

@@ -1,0 +1,126 @@
+// Composes a linear evaluation: device, data, network, a probe for each known factor.
+#include "ipirm/app/linear_app.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "app/architecture.h"
+#include "ipirm/app/device.h"
+#include "ipirm/app/program.h"
+#include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/files.h"
+#include "ipirm/core/interrupt.h"
+#include "ipirm/core/log.h"
+#include "ipirm/eval/linear_probe.h"
+#include "ipirm/model/model.h"
+
+namespace ipirm::app {
+namespace fs = std::filesystem;
+namespace {
+
+model::Model load_model(const config::LinearConfig& config, torch::Device device) {
+  const fs::path path = config.model_path;
+  const auto weights = checkpoint::read_torch_file(path);
+  const auto options = infer_architecture(weights, path);
+  const auto disagree = [&](const std::string& flag, const auto& given, const auto& found) {
+    throw core::UserError(core::cat("--", flag, " ", given, ": ", path.string(), " holds a ", found,
+                                    "; leave the flag out or name the file's own"));
+  };
+  if (config.arch && *config.arch != options.arch) disagree("arch", *config.arch, options.arch);
+  if (config.width && *config.width != options.width) {
+    disagree("width", *config.width, core::cat(options.arch, " of width ", options.width));
+  }
+  model::Model model(options);
+  checkpoint::load_state_dict(*model, weights, path);
+  model->to(device);
+  return model;
+}
+
+// The files of one evaluation, made only where --txt asks for them.
+class Results {
+ public:
+  Results(const config::LinearConfig& config, const fs::path& folder) {
+    if (!config.txt) return;
+    core::make_writable_folder(folder);
+    lock_.emplace(folder);
+    if (fs::exists(folder / "result.txt") && !config.overwrite) {
+      throw core::UserError(core::cat((folder / "result.txt").string(),
+                                      ": an evaluation stands there; replace it by --overwrite, or choose another --name"));
+    }
+    core::write_atomically(folder / "config.yaml", to_yaml(config));
+    text_.emplace(folder / "result.txt", /*keep=*/false);
+    metrics_.emplace(folder / "metrics.jsonl", /*keep=*/false);
+  }
+
+  void epoch(const std::string& factor, bool is_class, const eval::LinearEpoch& e) {
+    if (!text_) return;
+    char line[120];
+    std::snprintf(line, sizeof line, "test_loss: %.4f, test_acc@1: %.4f, test_acc@5: %.4f", e.test_loss, e.test_top1,
+                  e.test_top5);
+    if (is_class) text_->line(line);
+    metrics_->line(nlohmann::ordered_json({{"event", "linear"},
+                                           {"factor", factor},
+                                           {"epoch", e.epoch},
+                                           {"train_loss", e.train_loss},
+                                           {"train_acc@1", e.train_top1},
+                                           {"train_acc@5", e.train_top5},
+                                           {"test_loss", e.test_loss},
+                                           {"test_acc@1", e.test_top1},
+                                           {"test_acc@5", e.test_top5}})
+                       .dump());
+  }
+
+ private:
+  std::optional<core::FolderLock> lock_;
+  std::optional<core::LineFile> text_, metrics_;
+};
+
+}  // namespace
+
+int run_linear(const config::LinearConfig& config) {
+  core::set_log_level(config.log_level);
+  const auto device = choose_device(config.device);
+  const bool bf16 = config.precision == "bf16";
+  warn_if_bf16_is_slow(device, bf16);
+  const auto sets = data::open_data_sets(config.data);
+  load_model(config, device);  // refuses what does not fit before anything is written
+  const auto folder = fs::path(config.downstream_root) / config.data.dataset / config.name;
+  Results results(config, folder);
+
+  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size};
+  run.loader.pinned = device.is_cuda();
+  run.loader.channels_last = true;
+  core::log_info(core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ", config.precision));
+  core::log_info(core::cat(config.model_path, "  on ", config.data.dataset, "  ", sets.labelled->size(), " training, ",
+                           sets.test->size(), " test images"));
+  for (size_t f = 0; f < sets.labelled->factors().size() && !core::interrupted(); ++f) {
+    const auto name = sets.labelled->factors()[f].name;
+    auto model = load_model(config, device);  // each probe starts from the file's BatchNorm statistics
+    eval::LinearEpoch last;
+    double best = 0;
+    eval::linear_probe(model, *sets.labelled, *sets.test, static_cast<int>(f), config.linear, config.augment, run,
+                       [&](const eval::LinearEpoch& e) {
+                         results.epoch(name, f == 0, e);
+                         last = e;
+                         best = std::max(best, e.test_top1);
+                         char line[160];
+                         std::snprintf(line, sizeof line, "%s  epoch %lld/%lld  train loss %.4f  test loss %.4f  "
+                                       "test_acc@1 %.2f  test_acc@5 %.2f", name.c_str(), static_cast<long long>(e.epoch),
+                                       static_cast<long long>(config.linear.epochs), e.train_loss, e.test_loss,
+                                       e.test_top1, e.test_top5);
+                         core::log_info(line);
+                         return !core::interrupted();
+                       });
+    char line[160];
+    std::snprintf(line, sizeof line, "%s  best test_acc@1 %.2f  last test_acc@1 %.2f  last test_acc@5 %.2f", name.c_str(),
+                  best, last.test_top1, last.test_top5);
+    core::log_info(line);
+  }
+  if (config.txt) core::log_info(core::cat("results  ", folder.string()));
+  return core::interrupted() ? kExitInterrupted : kExitOk;
+}
+
+}  // namespace ipirm::app

@@ -1,0 +1,100 @@
+// Composes a training run: device, data, network, state, folder, trainer.
+#include "ipirm/app/train_app.h"
+
+#include <torch/utils.h>
+
+#include <chrono>
+
+#include "app/resume.h"
+#include "ipirm/app/device.h"
+#include "ipirm/app/program.h"
+#include "ipirm/checkpoint/npy.h"
+#include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/interrupt.h"
+#include "ipirm/core/log.h"
+#include "ipirm/train/minimize_step.h"
+#include "ipirm/train/trainer.h"
+
+namespace ipirm::app {
+namespace fs = std::filesystem;
+namespace {
+
+torch::Tensor read_partition(const fs::path& path, int64_t num_samples, int64_t num_env) {
+  const auto logits = checkpoint::read_npy(path);
+  if (logits.dim() != 2 || logits.size(0) != num_samples || logits.size(1) != num_env) {
+    throw core::UserError(core::cat(path.string(), ": holds an array of shape ", logits.sizes(), ", expected (",
+                                    num_samples, ", ", num_env, "): a row for each training image, a column for each of ",
+                                    "--env_num environments"));
+  }
+  if (!logits.is_floating_point() || !logits.isfinite().all().item<bool>()) {
+    throw core::UserError(core::cat(path.string(), ": expected finite floating-point logits"));
+  }
+  return logits.to(torch::kFloat32);
+}
+
+model::Model make_model(const config::TrainConfig& config, torch::Device device) {
+  torch::manual_seed(config.train.seed);
+  model::Model model(config.model);
+  if (!config.pretrain_model.empty()) {
+    checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model), config.pretrain_model);
+  }
+  model->to(device);
+  train::use_channels_last(*model);
+  return model;
+}
+
+}  // namespace
+
+int run_train(const config::TrainConfig& config) {
+  core::set_log_level(config.log_level);
+  const auto start = std::chrono::steady_clock::now();
+  const auto device = choose_device(config.device);
+  warn_if_bf16_is_slow(device, config.train.bf16);
+
+  const auto sets = data::open_data_sets(config.data);
+  train::check_batch_size(config.train.batch_size, sets.train->size());
+  train::ViewSource views{sets.train, config.augment, config.loader, config.train.seed};
+  views.loader.pinned = device.is_cuda();
+  views.loader.channels_last = true;
+
+  auto model = make_model(config, device);
+  ops::Adam adam(model->parameters(), {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
+  train::RunState state{model, adam, partition::PartitionSet(config.train.retain_group, device), {}};
+  if (!config.partition.empty()) {
+    state.partitions.add(read_partition(config.partition, sets.train->size(), config.maximize.num_env));
+  }
+
+  const auto yaml = to_yaml(config);
+  const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
+  if (config.resume && fs::exists(path / "config.yaml")) check_settings_unchanged(path / "config.yaml", yaml);
+  train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
+                                : config.overwrite ? train::ExistingRun::kOverwrite
+                                                   : train::ExistingRun::kRefuse);
+  if (config.resume) {
+    if (const auto saved = folder.load_state()) {
+      state.partitions = partition::PartitionSet(config.train.retain_group, device);
+      restore(state, *saved, path / "state.pt");
+      core::log_info(core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
+    } else {
+      core::log_info("nothing to resume here yet: starting from the beginning");
+    }
+  }
+  folder.write_config(yaml);
+
+  int64_t parameters = 0;
+  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
+  core::log_info(core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
+  core::log_info(core::cat(config.data.dataset, "  ", sets.train->size(), " training images (", sets.labelled->size(),
+                           " labelled), ", sets.test->size(), " test images"));
+  core::log_info(core::cat(config.model.arch, " of width ", config.model.width, "  ", parameters, " parameters"));
+  core::log_info(core::cat("results  ", path.string()));
+
+  train::Trainer trainer({config.train, config.loss, config.maximize, config.knn}, sets, views, state, folder, device);
+  const bool done = trainer.run();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+  if (done) core::log_info(core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
+  return core::interrupted() && !done ? kExitInterrupted : kExitOk;
+}
+
+}  // namespace ipirm::app

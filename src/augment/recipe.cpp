@@ -1,0 +1,47 @@
+// Makes views: the steps of SPEC 2 in their order.
+#include "ipirm/augment/recipe.h"
+
+#include <c10/util/Exception.h>
+
+#include "augment/operations.h"
+
+namespace ipirm::augment {
+namespace {
+
+void jitter(const Planes& image, const ViewDraw& draw) {
+  for (const int step : draw.order) {
+    switch (step) {
+      case 0:
+        adjust_brightness(image, draw.brightness);
+        break;
+      case 1:
+        adjust_contrast(image, draw.contrast);
+        break;
+      case 2:
+        adjust_saturation(image, draw.saturation);
+        break;
+      default:
+        adjust_hue(image, draw.hue);
+    }
+  }
+}
+
+}  // namespace
+
+void make_view(const data::Image& image, const ViewDraw& draw, int size, const data::ViewOut& out) {
+  TORCH_INTERNAL_ASSERT(draw.top >= 0 && draw.left >= 0 && draw.height > 0 && draw.width > 0 &&
+                            draw.top + draw.height <= image.height &&
+                            draw.left + draw.width <= image.width && size > 0,
+                        "crop outside the image");
+  thread_local Workspace workspace;
+  const Planes view = workspace.square(size);
+  crop_resize(image, {draw.top, draw.left, draw.height, draw.width}, draw.flip, workspace, view);
+  if (draw.jitter) jitter(view, draw);
+  if (draw.grayscale) to_grayscale(view);
+  if (draw.blur) gaussian_blur(view, draw.sigma, workspace);
+  normalise(view, out);
+}
+
+void make_plain_view(const data::Image& image, const data::ViewOut& out) { normalise(image, out); }
+
+}  // namespace ipirm::augment

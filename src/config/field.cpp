@@ -1,0 +1,218 @@
+// Reads, checks, describes and writes the value of one setting.
+#include "config/field.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
+
+namespace ipirm::config {
+namespace {
+
+using core::cat;
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+bool in_range(const Range& range, double value) {
+  return (range.low_open ? value > range.low : value >= range.low) &&
+         (range.high_open ? value < range.high : value <= range.high);
+}
+
+// The whole of text as a number of type T; nothing for trailing characters, overflow, infinities
+// and NaN.
+template <class T>
+std::optional<T> number(const std::string& text) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (!std::isfinite(value)) return std::nullopt;
+  }
+  return value;
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool valid_text(const Field& field, const std::string& text) {
+  if (!field.choices.empty()) return std::ranges::find(field.choices, text) != field.choices.end();
+  return std::ranges::none_of(text, is_control);
+}
+
+// "5,35": ascending, comma separated, possibly none.
+std::optional<std::vector<int64_t>> number_list(const std::string& text, const Range& range) {
+  std::vector<int64_t> values;
+  for (size_t start = 0; !text.empty() && start <= text.size();) {
+    const size_t comma = std::min(text.find(',', start), text.size());
+    const auto value = number<int64_t>(text.substr(start, comma - start));
+    if (!value || !in_range(range, static_cast<double>(*value))) return std::nullopt;
+    if (!values.empty() && *value <= values.back()) return std::nullopt;
+    values.push_back(*value);
+    start = comma + 1;
+  }
+  return values;
+}
+
+// The shortest digits that read back as the same number.
+std::string shortest(double value) {
+  char digits[32];
+  return {digits, std::to_chars(digits, digits + sizeof digits, value).ptr};
+}
+
+// ">= 1", "2 to 65536", "in (0, 1]"; empty where every number will do.
+std::string range_text(const Range& range) {
+  const bool low = std::isfinite(range.low),
+             high = std::isfinite(range.high) && range.high != kCountMax;
+  if (low && high && !range.low_open && !range.high_open)
+    return cat(shortest(range.low), " to ", shortest(range.high));
+  if (low && high) {
+    return cat("in ", range.low_open ? "(" : "[", shortest(range.low), ", ", shortest(range.high),
+               range.high_open ? ")" : "]");
+  }
+  if (low) return cat(range.low_open ? "> " : ">= ", shortest(range.low));
+  return "";
+}
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
+  return all;
+}
+
+bool is_whole_number(const Field& field) {
+  return std::holds_alternative<int*>(field.target) ||
+         std::holds_alternative<int64_t*>(field.target) ||
+         std::holds_alternative<uint64_t*>(field.target) ||
+         std::holds_alternative<std::optional<int>*>(field.target);
+}
+
+// A double-quoted YAML scalar. Control characters never get into a value: valid_text().
+std::string yaml_quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+}  // namespace
+
+void append(std::vector<Field>& fields, std::vector<Field> more) {
+  fields.insert(fields.end(), more.begin(), more.end());
+}
+
+bool is_flag(const Field& field) { return std::holds_alternative<bool*>(field.target); }
+
+bool is_text(const Field& field) {
+  return !is_flag(field) && !is_whole_number(field) &&
+         !std::holds_alternative<double*>(field.target);
+}
+
+std::string expectation(const Field& field) {
+  if (is_flag(field)) return "true or false";
+  if (!field.choices.empty()) return "one of " + joined(field.choices, ", ");
+  if (std::holds_alternative<std::vector<int64_t>*>(field.target)) {
+    return cat("ascending whole numbers ", range_text(field.range),
+               " with commas between them, such as 5,35");
+  }
+  if (is_text(field)) return "a line of text without control characters";
+  const std::string what = is_whole_number(field) ? "a whole number" : "a number";
+  const std::string range = range_text(field.range);
+  const std::string upper = field.range.high == kCountMax ? " and at most 1000000000" : "";
+  const bool from = std::isfinite(field.range.high) && upper.empty() && !range.starts_with("in");
+  return cat(what, range.empty() ? "" : from ? " from " : " ", range, upper);
+}
+
+bool assign(const Field& field, const std::string& text) {
+  const auto keep = [&](auto& target, const auto& value) {
+    if (!value || !in_range(field.range, static_cast<double>(*value))) return false;
+    target = *value;
+    return true;
+  };
+  return std::visit(
+      Overloaded{
+          [&](bool* target) {
+            if (text != "true" && text != "false") return false;
+            *target = text == "true";
+            return true;
+          },
+          [&](int* target) { return keep(*target, number<int>(text)); },
+          [&](std::optional<int>* target) { return keep(*target, number<int>(text)); },
+          [&](int64_t* target) { return keep(*target, number<int64_t>(text)); },
+          [&](uint64_t* target) { return keep(*target, number<uint64_t>(text)); },
+          [&](double* target) { return keep(*target, number<double>(text)); },
+          [&](std::vector<int64_t>* target) {
+            auto values = number_list(text, field.range);
+            if (values) *target = std::move(*values);
+            return values.has_value();
+          },
+          [&](auto* target) {
+            if (!valid_text(field, text)) return false;
+            *target = text;
+            return true;
+          },
+      },
+      field.target);
+}
+
+std::optional<std::string> value_text(const Field& field) {
+  using Text = std::optional<std::string>;
+  return std::visit(Overloaded{
+                        [](const bool* target) { return Text(*target ? "true" : "false"); },
+                        [](const double* target) { return Text(shortest(*target)); },
+                        [](const std::string* target) { return Text(*target); },
+                        [](const std::optional<std::string>* target) { return *target; },
+                        [](const std::optional<int>* target) {
+                          return *target ? Text(std::to_string(**target)) : std::nullopt;
+                        },
+                        [](const std::vector<int64_t>* target) {
+                          std::vector<std::string> words;
+                          for (const int64_t value : *target)
+                            words.push_back(std::to_string(value));
+                          return Text(joined(words, ","));
+                        },
+                        [](const auto* target) { return Text(std::to_string(*target)); },
+                    },
+                    field.target);
+}
+
+std::string help_text(const Field& field) {
+  std::vector<std::string> notes;
+  if (!is_text(field) && !range_text(field.range).empty()) notes.push_back(range_text(field.range));
+  const std::string value = value_text(field).value_or("");
+  if (!value.empty() && value != "false") notes.push_back("default " + value);
+  return notes.empty() ? field.help : cat(field.help, " (", joined(notes, ", "), ")");
+}
+
+const Field* find_field(const std::vector<Field>& fields, const std::string& name) {
+  const auto found = std::ranges::find(fields, name, &Field::name);
+  return found == fields.end() ? nullptr : &*found;
+}
+
+std::string in_quotes(const std::string& text) {
+  constexpr size_t kShown = 60;
+  std::string shown = text.size() > kShown ? text.substr(0, kShown) + "..." : text;
+  std::ranges::replace_if(shown, is_control, '?');
+  return "'" + shown + "'";
+}
+
+std::string dump_yaml(const std::string& program, const std::vector<Field>& fields) {
+  std::string text = cat("# The settings of a run of ", program, " ", core::version(),
+                         "; start it again with: ", program, " --config THIS_FILE\n");
+  std::string group;
+  for (const Field& field : fields) {
+    const auto value = value_text(field);
+    if (field.command_line_only || !value) continue;
+    if (field.group != group) text += cat("\n# ", group = field.group, "\n");
+    text += cat(field.name, ": ", is_text(field) ? yaml_quoted(*value) : *value, "\n");
+  }
+  return text;
+}
+
+}  // namespace ipirm::config

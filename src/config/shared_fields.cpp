@@ -1,0 +1,86 @@
+// Lists the data, augmentation and run settings that ipirm-train and ipirm-linear have in common.
+#include "config/shared_fields.h"
+
+#include "ipirm/core/error.h"
+
+namespace ipirm::config {
+std::vector<std::string> arch_choices() { return {"resnet18", "resnet34", "resnet50"}; }
+std::vector<std::string> precision_choices() { return {"fp32", "bf16"}; }
+
+void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
+                     data::LoaderOptions& loader) {
+  const std::string group = "Data";
+  append(fields,
+         {
+             {"dataset",
+              group,
+              "NAME",
+              "STL, CIFAR10, CIFAR100, Folder, or the embedded ColoredDigits",
+              &data.dataset,
+              {},
+              {"STL", "CIFAR10", "CIFAR100", "Folder", "ColoredDigits"}},
+             {"data_root", group, "DIR", "folder that holds the data set's files", &data.root},
+             {"workers", group, "N", "threads that make views", &loader.workers, between(1, 1024)},
+         });
+}
+
+void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment) {
+  const std::string group = "Augmentation";
+  append(
+      fields,
+      {
+          {"augment",
+           group,
+           "simclr|none",
+           "all below, or none: scaled to [0,1] and normalised only",
+           &augment.recipe,
+           {},
+           {"simclr", "none"}},
+          {"crop_size", group, "N", "side of a training view, pixels", &augment.crop_size,
+           between(8, 1024)},
+          {"crop_scale_min",
+           group,
+           "X",
+           "smallest share of the area that a crop covers",
+           &augment.crop_scale_min,
+           {.low = 0, .high = 1, .low_open = true}},
+          {"hflip", group, "P", "probability of a horizontal flip", &augment.hflip, between(0, 1)},
+          {"jitter", group, "X", "colour jitter: factors 1 +- .4 X, hue +- .1 X", &augment.jitter,
+           between(0, 2)},
+          {"jitter_probability", group, "P", "probability of colour jitter",
+           &augment.jitter_probability, between(0, 1)},
+          {"grayscale", group, "P", "probability of losing all colour", &augment.grayscale,
+           between(0, 1)},
+          {"blur", group, "P", "probability of a 3x3 Gaussian blur", &augment.blur, between(0, 1)},
+      });
+}
+
+void add_run_fields(std::vector<Field>& fields, std::string& device, std::string& log_level) {
+  const std::string group = "Run";
+  append(fields, {
+                     {"device",
+                      group,
+                      "auto|cpu|cuda",
+                      "where to compute; auto: CUDA where there is one",
+                      &device,
+                      {},
+                      {"auto", "cpu", "cuda"}},
+                     {"log_level",
+                      group,
+                      "LEVEL",
+                      "least level shown: debug, info, warning, error or off",
+                      &log_level,
+                      {},
+                      {"debug", "info", "warning", "error", "off"}},
+                 });
+}
+
+void check_name(const std::string& name) {
+  if (name.find('/') == std::string::npos && name != "." && name != ".." && name.size() <= 200)
+    return;
+  throw core::UserError(core::cat("--name: found ", in_quotes(name),
+                                  ", expected the name of one folder: no '/', not '.' ",
+                                  "or '..', at most 200 characters"));
+}
+
+}  // namespace ipirm::config

@@ -1,0 +1,226 @@
+// The table of ipirm-train's settings, what they imply and which of them contradict.
+#include "ipirm/config/train_config.h"
+
+#include "config/command_line.h"
+#include "config/field.h"
+#include "config/shared_fields.h"
+#include "ipirm/core/error.h"
+
+namespace ipirm::config {
+namespace {
+
+constexpr Program kProgram = {
+    "ipirm-train",
+    "Trains a network without labels by IP-IRM, or by plain contrastive learning with --baseline.",
+    "Examples:\n"
+    "  ipirm-train --config configs/quickstart.yaml\n"
+    "  ipirm-train --config configs/stl.yaml --data_root /data --precision bf16 --name stl_400",
+};
+
+void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "Training";
+  append(fields,
+         {
+             {"epochs", group, "N", "passes over the training set", &c.train.epochs, count_from(1)},
+             {"batch_size", group, "N", "samples in a step", &c.train.batch_size, count_from(2)},
+             {"lr", group, "X", "learning rate of Adam", &c.train.lr, above(0)},
+             {"weight_decay", group, "X", "L2 penalty of Adam", &c.train.weight_decay, at_least(0)},
+             {"precision",
+              group,
+              "fp32|bf16",
+              "of the network's arithmetic",
+              &c.precision,
+              {},
+              precision_choices()},
+             {"seed", group, "N", "of every random draw", &c.train.seed, at_least(0)},
+             {"no_shuffle", group, "",
+              "take the samples in the set's order, in training and maximization", &c.no_shuffle},
+             {"max_steps", group, "N", "stop after this many steps; 0: never", &c.train.max_steps,
+              count_from(0)},
+         });
+}
+
+void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "Model";
+  append(fields,
+         {
+             {"arch",
+              group,
+              "NAME",
+              "resnet18, resnet34 or resnet50",
+              &c.model.arch,
+              {},
+              arch_choices()},
+             {"width", group, "N", "channels of the first stage", &c.model.width, between(1, 1024)},
+             {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
+              between(1, 65536)},
+             {"pretrain_model", group, "FILE", "start from the weights of this .pt file",
+              &c.pretrain_model},
+         });
+}
+
+void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "Loss (minimization)";
+  append(fields,
+         {
+             {"temperature", group, "X", "of the contrastive loss and the kNN vote",
+              &c.loss.temperature, above(0)},
+             {"irm_temp", group, "X", "temperature of the IRM penalty", &c.loss.irm_temperature,
+              above(0)},
+             {"penalty_weight", group, "X", "weight of the IRM penalty", &c.train.penalty_weight,
+              at_least(0)},
+             {"penalty_iters", group, "N", "epoch from which the penalty counts",
+              &c.train.penalty_iters, count_from(0)},
+             {"increasing_weight", group, "", "grow the penalty's weight linearly over the epochs",
+              &c.train.increasing_weight},
+             {"keep_cont", group, "", "add the contrastive loss of the whole batch",
+              &c.loss.keep_cont},
+             {"retain_group", group, "", "all partitions found so far count, not the newest alone",
+              &c.train.retain_group},
+             {"baseline", group, "", "contrastive loss alone: no environments, no maximization",
+              &c.loss.baseline},
+             {"debiased", group, "", "with --baseline: its debiased form", &c.loss.debiased},
+             {"tau_plus",
+              group,
+              "X",
+              "with --debiased: prior of the positive class",
+              &c.loss.tau_plus,
+              {.low = 0, .high = 1, .high_open = true}},
+         });
+}
+
+void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "Environments (maximization)";
+  append(fields,
+         {
+             {"env_num", group, "N", "environments of a partition", &c.loss.num_env,
+              between(2, 65536)},
+             {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
+              count_from(1)},
+             {"partition", group, "FILE",
+              "start from this .npy partition: no maximization before epoch 1", &c.partition},
+             {"offline", group, "", "embed the set once a maximization, not once a pass",
+              &c.maximize.offline},
+             {"random_init", group, "", "start each maximization from random logits",
+              &c.maximize.random_init},
+             {"irm_mode",
+              group,
+              "v1|v2",
+              "penalty; v2: variance of the environments' losses",
+              &c.maximize.risk.irm_mode,
+              {},
+              {"v1", "v2"}},
+             {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
+              &c.maximize.risk.irm_weight, at_least(0)},
+             {"constrain", group, "", "keep the environments' sizes alike",
+              &c.maximize.risk.balance.constrain},
+             {"constrain_relax", group, "", "with --constrain: only beyond about 2:1",
+              &c.maximize.risk.balance.constrain_relax},
+             {"nonorm", group, "", "do not divide the risk by the environments' sizes",
+              &c.maximize.risk.balance.nonorm},
+             {"maximize_batch", group, "N", "samples in a batch, at least 2; 0: the whole set",
+              &c.maximize.batch_size, count_from(0)},
+             {"maximize_passes", group, "N", "passes at most", &c.maximize.passes, count_from(1)},
+             {"maximize_lr", group, "X", "learning rate of Adam over the logits", &c.maximize.lr,
+              above(0)},
+             {"maximize_milestones", group, "N,N", "passes after which that rate falls to a fifth",
+              &c.maximize.milestones, count_from(0)},
+         });
+}
+
+void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "Evaluation and results";
+  append(
+      fields,
+      {
+          {"k", group, "N", "neighbours that vote in the kNN evaluation", &c.knn.k, count_from(1)},
+          {"eval_every", group, "N", "epochs between kNN evaluations", &c.train.eval_every,
+           count_from(1)},
+          {"save_every", group, "N", "epochs between checkpoints", &c.train.save_every,
+           count_from(1)},
+          {"log_every", group, "N", "steps between lines of log.txt", &c.train.log_every,
+           count_from(1)},
+          {"name", group, "NAME", "folder of the run (default: ipirm, or baseline with --baseline)",
+           &c.name},
+          {"results_root", group, "DIR", "results go to DIR/DATASET/NAME", &c.results_root},
+          {.name = "overwrite",
+           .group = group,
+           .label = "",
+           .help = "replace the run that the folder holds",
+           .target = &c.overwrite,
+           .command_line_only = true},
+          {.name = "resume",
+           .group = group,
+           .label = "",
+           .help = "go on with the run that the folder holds",
+           .target = &c.resume,
+           .command_line_only = true},
+      });
+}
+
+std::vector<Field> fields_of(TrainConfig& c) {
+  std::vector<Field> fields;
+  add_data_fields(fields, c.data, c.loader);
+  add_augment_fields(fields, c.augment);
+  add_model_fields(fields, c);
+  add_training_fields(fields, c);
+  add_loss_fields(fields, c);
+  add_maximization_fields(fields, c);
+  add_result_fields(fields, c);
+  add_run_fields(fields, c.device, c.log_level);
+  return fields;
+}
+
+// Copies what is named once to every room that uses it.
+void spread(TrainConfig& c) {
+  c.maximize.risk.temperature = c.loss.temperature;
+  c.knn.temperature = c.loss.temperature;
+  c.maximize.risk.irm_temperature = c.loss.irm_temperature;
+  c.maximize.num_env = c.loss.num_env;
+  c.maximize.seed = c.train.seed;
+  c.train.shuffle = !c.no_shuffle;
+  c.maximize.shuffle = !c.no_shuffle;
+  c.train.bf16 = c.precision == "bf16";
+  if (c.name.empty()) c.name = c.loss.baseline ? "baseline" : "ipirm";
+}
+
+// Settings that are right alone and wrong together.
+void check(const TrainConfig& c) {
+  const auto refuse_if = [](bool wrong, const char* message) {
+    if (wrong) throw core::UserError(message);
+  };
+  const auto& balance = c.maximize.risk.balance;
+  refuse_if(balance.constrain_relax && !balance.constrain,
+            "--constrain_relax only relaxes --constrain, which is not given: add --constrain or "
+            "remove it");
+  refuse_if(c.loss.debiased && !c.loss.baseline,
+            "--debiased is a form of the baseline: add --baseline or remove --debiased");
+  refuse_if(c.loss.baseline && !c.partition.empty(),
+            "--baseline uses no partition, but --partition names one: remove one of the two");
+  refuse_if(c.overwrite && c.resume,
+            "--overwrite and --resume contradict each other: give one of the two");
+  refuse_if(c.maximize.batch_size == 1,
+            "--maximize_batch: found '1', expected 0 (the whole set) or at least 2, since a sample "
+            "needs negatives");
+  refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
+  refuse_if(c.results_root.empty(),
+            "--results_root is empty: name a folder, '.' for the current one");
+  check_name(c.name);
+}
+
+}  // namespace
+
+std::optional<TrainConfig> parse_train(int argc, const char* const* argv) {
+  TrainConfig config;
+  if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
+  spread(config);
+  check(config);
+  return config;
+}
+
+std::string to_yaml(const TrainConfig& config) {
+  TrainConfig copy = config;  // fields point to values that can be written
+  return dump_yaml(kProgram.name, fields_of(copy));
+}
+
+}  // namespace ipirm::config

@@ -1,0 +1,186 @@
+// File helpers over POSIX calls, whose every result is checked.
+#include "ipirm/core/files.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "ipirm/core/error.h"
+
+namespace ipirm::core {
+namespace fs = std::filesystem;
+namespace {
+
+[[noreturn]] void fail(const fs::path& path, const char* action) {
+  const int code = errno;
+  const char* advice = "";
+  if (code == ENOSPC || code == EDQUOT) advice = "; free some space and run again";
+  if (code == EACCES || code == EPERM || code == EROFS) advice = "; choose a place you may use";
+  if (code == ENOENT) advice = "; check the path";
+  throw UserError(cat(path.string(), ": cannot ", action, ": ", std::strerror(code), advice));
+}
+
+// A descriptor that closes itself on every way out.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, const char* action) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+    if (fd_ < 0) fail(path, action);
+  }
+  ~Descriptor() { close(); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+  int close() { return fd_ < 0 ? 0 : ::close(std::exchange(fd_, -1)); }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+struct stat regular_file_status(int fd, const fs::path& path) {
+  struct stat status = {};
+  if (::fstat(fd, &status) != 0) fail(path, "read");
+  if (!S_ISREG(status.st_mode)) throw UserError(cat(path.string(), ": is no regular file; check the path"));
+  return status;
+}
+
+void write_all(int fd, const fs::path& path, const void* data, size_t size) {
+  auto bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(fd, bytes, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail(path, "write");
+    bytes += written;
+    size -= static_cast<size_t>(written);
+  }
+}
+
+class DescriptorWriter : public FileWriter {
+ public:
+  DescriptorWriter(int fd, const fs::path& path) : fd_(fd), path_(path) {}
+  void write(const void* data, size_t size) override { write_all(fd_, path_, data, size); }
+
+ private:
+  int fd_;
+  const fs::path& path_;
+};
+
+}  // namespace
+
+std::string read_file(const fs::path& path, uint64_t max_bytes) {
+  Descriptor file(path, O_RDONLY, "open");
+  const auto size = static_cast<uint64_t>(regular_file_status(file.get(), path).st_size);
+  if (size > max_bytes) {
+    throw UserError(cat(path.string(), ": holds ", size, " bytes, more than the ", max_bytes, " such a file may have"));
+  }
+  std::string content(size, '\0');
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(file.get(), content.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(path, "read");
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+MappedFile::MappedFile(const fs::path& path) : path_(path) {
+  Descriptor file(path, O_RDONLY, "open");
+  size_ = static_cast<size_t>(regular_file_status(file.get(), path).st_size);
+  if (size_ == 0) return;
+  void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (address == MAP_FAILED) fail(path, "map");
+  data_ = static_cast<const uint8_t*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+void write_atomically(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  try {
+    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write");
+    DescriptorWriter writer(file.get(), path);
+    fill(writer);
+    if (::fsync(file.get()) != 0) fail(path, "write");
+    if (file.close() != 0) fail(path, "write");
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "write");
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY, "open");
+  if (::fsync(folder.get()) != 0 && errno != EINVAL) fail(path, "write");  // EINVAL: a file system without it
+}
+
+void write_atomically(const fs::path& path, std::string_view content) {
+  write_atomically(path, [&](FileWriter& writer) { writer.write(content.data(), content.size()); });
+}
+
+LineFile::LineFile(const fs::path& path, bool keep) : path_(path) {
+  Descriptor file(path, O_WRONLY | O_CREAT | (keep ? 0 : O_TRUNC), "write");
+  size_ = static_cast<uint64_t>(regular_file_status(file.get(), path).st_size);
+  descriptor_ = file.release();
+  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path, "write");
+}
+
+LineFile::~LineFile() { ::close(descriptor_); }
+
+void LineFile::line(std::string_view text) {
+  std::string whole(text);
+  whole += '\n';
+  write_all(descriptor_, path_, whole.data(), whole.size());
+  size_ += whole.size();
+}
+
+void LineFile::truncate_to(uint64_t size) {
+  if (size > size_) {
+    throw UserError(cat(path_.string(), ": holds ", size_, " bytes, but the saved state was written when it held ", size,
+                        "; the file was changed from outside: restore it, or start anew with --overwrite"));
+  }
+  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(path_, "write");
+  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path_, "write");
+  size_ = size;
+}
+
+void make_writable_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) {
+    throw UserError(cat(path.string(), ": cannot make this folder: ", error.message(), "; choose a place you may write to"));
+  }
+  if (::access(path.c_str(), W_OK | X_OK) != 0) fail(path, "write into this folder");
+}
+
+FolderLock::FolderLock(const fs::path& folder) {
+  Descriptor file(folder / ".lock", O_RDWR | O_CREAT, "lock");
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) fail(folder, "lock");
+    throw UserError(cat(folder.string(), ": another run is using this folder; wait for it to end, or choose another --name"));
+  }
+  descriptor_ = file.release();
+}
+
+FolderLock::~FolderLock() { ::close(descriptor_); }
+
+}  // namespace ipirm::core

@@ -1,0 +1,114 @@
+// Log lines through spdlog, and the progress line.
+#include "ipirm/core/log.h"
+
+#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cmath>
+#include <memory>
+
+#include "ipirm/core/error.h"
+
+namespace ipirm::core {
+namespace {
+
+bool g_line_shown = false;  // a progress line stands on the terminal
+
+// Wipes the progress line, so that what is printed next starts at the left margin.
+void clear_progress_line() {
+  if (!g_line_shown) return;
+  std::fputs("\r\x1b[K", stderr);
+  std::fflush(stderr);
+  g_line_shown = false;
+}
+
+spdlog::logger& logger(bool problem) {
+  static const auto make = [](const char* name, std::shared_ptr<spdlog::sinks::sink> sink, const char* pattern) {
+    sink->set_pattern(pattern);
+    auto made = std::make_shared<spdlog::logger>(name, std::move(sink));
+    made->set_level(spdlog::level::info);
+    made->flush_on(spdlog::level::trace);
+    return made;
+  };
+  static const auto out = make("out", std::make_shared<spdlog::sinks::ansicolor_stdout_sink_mt>(), "%v");
+  static const auto err =
+      make("err", std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(), "%^%l%$: %v");
+  return problem ? *err : *out;
+}
+
+void write(spdlog::level::level_enum level, const std::string& line) {
+  auto& to = logger(level >= spdlog::level::warn);
+  if (!to.should_log(level)) return;
+  clear_progress_line();
+  to.log(level, line);
+}
+
+}  // namespace
+
+void set_log_level(const std::string& level) {
+  const auto parsed = level == "off" ? spdlog::level::off : spdlog::level::from_str(level);
+  if (parsed == spdlog::level::off && level != "off") {
+    throw UserError(cat("--log_level ", level, ": expected debug, info, warning, error or off"));
+  }
+  logger(false).set_level(parsed);
+  logger(true).set_level(parsed);
+}
+
+void log_debug(const std::string& line) { write(spdlog::level::debug, line); }
+void log_info(const std::string& line) { write(spdlog::level::info, line); }
+void log_warning(const std::string& line) { write(spdlog::level::warn, line); }
+void log_error(const std::string& line) { write(spdlog::level::err, line); }
+
+std::string version() { return IPIRM_VERSION; }
+
+std::string human_duration(double seconds) {
+  char text[32];
+  if (seconds < 60) {
+    std::snprintf(text, sizeof text, "%.0f s", seconds);
+  } else if (seconds < 3600) {
+    std::snprintf(text, sizeof text, "%dm %02ds", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%.0fh %02dm", std::floor(seconds / 3600),
+                  static_cast<int>(std::fmod(seconds, 3600.0) / 60));
+  }
+  return text;
+}
+
+Progress::Progress(std::string label, int64_t total, std::string unit, double plain_interval_s)
+    : label_(std::move(label)),
+      unit_(std::move(unit)),
+      total_(total),
+      interval_s_(isatty(STDERR_FILENO) ? 0.1 : plain_interval_s),
+      terminal_(isatty(STDERR_FILENO)),
+      start_(Clock::now()),
+      shown_(start_) {}
+
+Progress::~Progress() { clear_progress_line(); }
+
+bool Progress::due() const {
+  return logger(false).should_log(spdlog::level::info) &&
+         std::chrono::duration<double>(Clock::now() - shown_).count() >= interval_s_;
+}
+
+void Progress::update(int64_t done, const std::string& text) {
+  if (!due()) return;
+  shown_ = Clock::now();
+  const double elapsed = std::chrono::duration<double>(shown_ - start_).count();
+  const double rate = static_cast<double>(done) / elapsed;
+  const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
+  char numbers[96];
+  std::snprintf(numbers, sizeof numbers, "%3.0f%%  %.*f %s/s  %s left",
+                100.0 * static_cast<double>(done) / static_cast<double>(total_), rate < 10 ? 1 : 0, rate, unit_.c_str(),
+                human_duration(left).c_str());
+  if (terminal_) {
+    std::fprintf(stderr, "\r\x1b[K%s  %s  %s", label_.c_str(), numbers, text.c_str());
+    g_line_shown = true;
+  } else {
+    std::fprintf(stderr, "%s  %s  %s\n", label_.c_str(), numbers, text.c_str());
+  }
+  std::fflush(stderr);
+}
+
+}  // namespace ipirm::core

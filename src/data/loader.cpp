@@ -1,0 +1,186 @@
+// Worker threads that share out an epoch sample by sample.
+#include "ipirm/data/loader.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+namespace ipirm::data {
+namespace {
+
+// A batch in the making. The thread that calls next() makes and returns it; workers only write
+// views.
+struct Pending {
+  Batch batch;
+  std::vector<float*> views;  // where each view's tensor begins
+  int64_t first = 0;          // position in the order of the batch's first sample
+  int64_t size = 0;
+  int64_t taken = 0;     // samples handed to workers
+  int64_t finished = 0;  // samples made
+  // Of the failed samples the first in the batch: which failure is reported does not depend on the
+  // threads either.
+  int64_t failed = -1;
+  std::exception_ptr failure;
+};
+
+}  // namespace
+
+struct Loader::State {
+  std::vector<int64_t> order;
+  int64_t batch_size;
+  int num_views;
+  ViewShape shape;
+  MakeView make_view;
+  LoaderOptions options;
+  int64_t next_first;  // position of the next batch to be opened
+  int64_t end;         // position after the last sample that is used
+
+  std::mutex mutex;  // guards everything below
+  std::condition_variable work, done;
+  std::deque<std::unique_ptr<Pending>>
+      pending;  // at most options.prefetch, in the order of the epoch
+  bool stop = false;
+  std::vector<std::thread> workers;
+
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      stop = true;
+    }
+    work.notify_all();
+    for (auto& worker : workers) worker.join();
+  }
+
+  std::unique_ptr<Pending> open_batch();
+  void fill_queue();
+  void run_worker();
+  void make_sample(const Pending& batch, int64_t i, std::vector<uint8_t>& scratch) const;
+};
+
+std::unique_ptr<Pending> Loader::State::open_batch() {
+  auto made = std::make_unique<Pending>();
+  made->first = next_first;
+  made->size = std::min(batch_size, end - next_first);
+  const auto samples = order.begin() + next_first;
+  made->batch.index = at::empty({made->size}, at::kLong);
+  std::copy(samples, samples + made->size, made->batch.index.data_ptr<int64_t>());
+  const auto format =
+      options.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  for (int view = 0; view < num_views; ++view) {
+    made->batch.views.push_back(
+        at::empty({made->size, 3, shape.height, shape.width},
+                  at::TensorOptions(at::kFloat).pinned_memory(options.pinned), format));
+    made->views.push_back(made->batch.views.back().data_ptr<float>());
+  }
+  return made;
+}
+
+// Called by the thread that owns the loader. Tensors are made outside the lock.
+void Loader::State::fill_queue() {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex);
+      if (static_cast<int>(pending.size()) >= options.prefetch || next_first >= end) return;
+    }
+    auto made = open_batch();
+    next_first += made->size;
+    {
+      const std::lock_guard lock(mutex);
+      pending.push_back(std::move(made));
+    }
+    work.notify_all();
+  }
+}
+
+void Loader::State::make_sample(const Pending& batch, int64_t i,
+                                std::vector<uint8_t>& scratch) const {
+  const ptrdiff_t plane = ptrdiff_t{shape.height} * shape.width;
+  const auto [channel_stride, pixel_stride] = options.channels_last
+                                                  ? std::pair<ptrdiff_t, ptrdiff_t>(1, 3)
+                                                  : std::pair<ptrdiff_t, ptrdiff_t>(plane, 1);
+  for (int view = 0; view < num_views; ++view) {
+    float* out = batch.views[static_cast<size_t>(view)] + i * 3 * plane;
+    make_view(order[static_cast<size_t>(batch.first + i)], view, scratch,
+              {out, channel_stride, pixel_stride});
+  }
+}
+
+void Loader::State::run_worker() {
+  std::vector<uint8_t> scratch;
+  std::unique_lock lock(mutex);
+  for (;;) {
+    Pending* batch = nullptr;
+    work.wait(lock, [&] {
+      const auto open =
+          std::find_if(pending.begin(), pending.end(), [](auto& p) { return p->taken < p->size; });
+      batch = open == pending.end() ? nullptr : open->get();
+      return stop || batch != nullptr;
+    });
+    if (stop) return;
+    const int64_t i = batch->taken++;
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      make_sample(*batch, i, scratch);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    if (failure && (batch->failed < 0 || i < batch->failed)) {
+      batch->failed = i;
+      batch->failure = failure;
+    }
+    if (++batch->finished == batch->size) done.notify_one();
+  }
+}
+
+Loader::Loader(std::vector<int64_t> order, int64_t batch_size, bool drop_last, int num_views,
+               ViewShape shape, MakeView make_view, const LoaderOptions& options,
+               int64_t first_batch)
+    : state_(std::make_unique<State>()) {
+  TORCH_CHECK(batch_size >= 1 && num_views >= 1 && shape.height >= 1 && shape.width >= 1,
+              "loader: empty batches");
+  TORCH_CHECK(options.workers >= 1 && options.prefetch >= 1 && first_batch >= 0,
+              "loader: options out of range");
+  auto& state = *state_;
+  const auto size = static_cast<int64_t>(order.size());
+  state.order = std::move(order);
+  state.batch_size = batch_size;
+  state.num_views = num_views;
+  state.shape = shape;
+  state.make_view = std::move(make_view);
+  state.options = options;
+  state.end = drop_last ? size / batch_size * batch_size : size;
+  state.next_first =
+      first_batch > size / batch_size ? state.end : std::min(state.end, first_batch * batch_size);
+  state.fill_queue();
+  for (int i = 0; i < options.workers; ++i)
+    state.workers.emplace_back([&state] { state.run_worker(); });
+}
+
+Loader::~Loader() = default;
+
+std::optional<Batch> Loader::next() {
+  auto& state = *state_;
+  std::unique_ptr<Pending> ready;
+  {
+    std::unique_lock lock(state.mutex);
+    if (state.pending.empty()) return std::nullopt;
+    const Pending& front = *state.pending.front();
+    state.done.wait(lock, [&] { return front.finished == front.size; });
+    if (front.failure)
+      std::rethrow_exception(front.failure);  // it stays in front: asking again fails again
+    ready = std::move(state.pending.front());
+    state.pending.pop_front();
+  }
+  state.fill_queue();
+  return std::move(ready->batch);
+}
+
+}  // namespace ipirm::data

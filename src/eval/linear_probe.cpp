@@ -1,0 +1,206 @@
+// The linear evaluation of SPEC 7: a frozen encoder, a linear classifier on h, accuracy after each
+// epoch.
+#include "ipirm/eval/linear_probe.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/optim/adam.h>
+
+#include <cmath>
+#include <iomanip>
+#include <optional>
+
+#include "eval/encode.h"
+#include "eval/ranking.h"
+#include "eval/views.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/keyed_random.h"
+#include "ipirm/core/log.h"
+#include "ipirm/model/autocast.h"
+
+namespace ipirm::eval {
+namespace {
+
+// Factor number `factor` of a set, checked to be known for every image.
+const data::Factor& known_factor(const data::ImageSet& set, int factor, const char* part) {
+  const auto& factors = set.factors();
+  if (factor < 0 || static_cast<size_t>(factor) >= factors.size()) {
+    std::string names;
+    for (const data::Factor& f : factors) names += (names.empty() ? "" : ", ") + f.name;
+    throw core::UserError(core::cat("factor ", factor, " of the ", part,
+                                    " images: there is none; expected 0 to ", factors.size() - 1,
+                                    " (", names, ")"));
+  }
+  const data::Factor& chosen = factors[static_cast<size_t>(factor)];
+  for (size_t i = 0; i < chosen.values.size(); ++i) {
+    if (chosen.values[i] >= 0 && chosen.values[i] < chosen.num_values) continue;
+    throw core::UserError(core::cat("factor ", chosen.name, " of the ", part, " images: image ", i,
+                                    " has ", chosen.values[i], "; expected 0 to ",
+                                    chosen.num_values - 1,
+                                    " (a linear evaluation needs every image labelled)"));
+  }
+  return chosen;
+}
+
+torch::Tensor labels_of(const data::Factor& factor) {
+  return torch::tensor(factor.values, torch::kInt64);
+}
+
+// PyTorch's default initialisation, from a generator of its own.
+torch::nn::Linear make_classifier(int64_t inputs, int64_t outputs, uint64_t seed,
+                                  torch::Device device) {
+  core::KeyedRandom random(seed, core::Purpose::kModelInit, /*epoch=*/0, /*sample=*/1);
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(random.bits());
+  torch::nn::Linear classifier(inputs, outputs);
+  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+  {
+    const torch::NoGradGuard no_grad;
+    classifier->weight.uniform_(-bound, bound, generator);
+    classifier->bias.uniform_(-bound, bound, generator);
+  }
+  classifier->to(device);
+  return classifier;
+}
+
+// Sums over images, kept on the device: loss, hits among the first 1 and the first 5.
+class Totals {
+ public:
+  explicit Totals(torch::Device device)
+      : sums_(torch::zeros({3}, torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
+
+  void add(const torch::Tensor& mean_loss, const torch::Tensor& logits,
+           const torch::Tensor& labels) {
+    const torch::NoGradGuard no_grad;
+    const double n = static_cast<double>(labels.size(0));
+    sums_[0] += mean_loss.detach() * n;
+    sums_.slice(0, 1, 3) += count_correct(logits.detach(), labels);
+    images_ += labels.size(0);
+  }
+
+  struct Means {
+    double loss, top1, top5;  // the last two in percent
+  };
+  // Waits for the device.
+  Means read() const {
+    const torch::Tensor means = (sums_ / static_cast<double>(images_)).cpu();
+    return {means[0].item<double>(), 100 * means[1].item<double>(), 100 * means[2].item<double>()};
+  }
+
+ private:
+  torch::Tensor sums_;
+  int64_t images_ = 0;
+};
+
+std::string words(const Totals& totals) {
+  const auto [loss, top1, top5] = totals.read();
+  std::ostringstream text;
+  text << std::fixed << "loss " << std::setprecision(4) << loss << ", acc@1 "
+       << std::setprecision(2) << top1;
+  return text.str();
+}
+
+// One evaluation: what does not change from epoch to epoch.
+class Probe {
+ public:
+  Probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test, int factor,
+        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
+      : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
+    const data::Factor& train_factor = known_factor(train, factor, "training");
+    const data::Factor& test_factor = known_factor(test, factor, "test");
+    if (train_factor.num_values != test_factor.num_values) {
+      throw core::UserError(core::cat("factor ", train_factor.name, ": ", train_factor.num_values,
+                                      " values in the training images, ", test_factor.num_values,
+                                      " in the test images; expected as many"));
+    }
+    if (options.bn != "train" && options.bn != "eval")
+      throw core::UserError(core::cat("bn is '", options.bn, "'; expected train or eval"));
+    train_labels_ = labels_of(train_factor);
+    test_labels_ = labels_of(test_factor).to(run.device);
+    classifier_ =
+        make_classifier(model->feature_size(), train_factor.num_values, options.seed, run.device);
+    adam_.emplace(classifier_->parameters(),
+                  torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
+  }
+
+  LinearEpoch epoch(int64_t number) {
+    const Totals::Means train = train_epoch(number).read();
+    const Totals::Means test = test_epoch(number).read();
+    return {number, train.loss, train.top1, train.top5, test.loss, test.top1, test.top5};
+  }
+
+ private:
+  bool frozen() const { return options_.bn == "eval"; }
+  std::string label(const char* part, int64_t number) const {
+    return core::cat("linear ", part, " ", number, "/", options_.epochs);
+  }
+
+  Totals train_epoch(int64_t number) {
+    const KeepMode keep_mode(model_);
+    model_->train(!frozen());
+    const auto loader =
+        linear_views(train_, augment_, options_.seed, number, options_.batch_size, run_);
+    core::Progress progress(label("train", number), train_.size(), "images");
+    Totals totals(run_.device);
+    int64_t done = 0;
+    while (const auto batch = loader->next()) {
+      const bool pinned = run_.loader.pinned;
+      const torch::Tensor labels =
+          train_labels_.index_select(0, batch->index).to(run_.device, pinned);
+      const torch::Tensor logits = classifier_(encode(batch->views[0].to(run_.device, pinned)));
+      const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
+      adam_->zero_grad();
+      loss.backward();
+      adam_->step();
+      totals.add(loss, logits, labels);
+      done += labels.size(0);
+      progress.update(done, progress.due() ? words(totals) : "");
+    }
+    return totals;
+  }
+
+  torch::Tensor encode(const torch::Tensor& views) {
+    const torch::NoGradGuard no_grad;
+    const model::Autocast autocast(run_.device, run_.bf16);
+    return model_->encode(views);
+  }
+
+  Totals test_epoch(int64_t number) {
+    // Test views are the same each epoch, and so are their features where nothing in the encoder
+    // moves.
+    if (!frozen() || !test_features_.defined())
+      test_features_ =
+          encode_test_views(model_, test_, run_, label("test", number), /*normalise=*/false);
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor logits = classifier_(test_features_);
+    Totals totals(run_.device);
+    totals.add(torch::nn::functional::cross_entropy(logits, test_labels_), logits, test_labels_);
+    return totals;
+  }
+
+  model::Model& model_;
+  const data::ImageSet& train_;
+  const data::ImageSet& test_;
+  const LinearOptions& options_;
+  const augment::AugmentOptions& augment_;
+  const RunOptions& run_;
+  torch::Tensor train_labels_;   // (N) int64, CPU
+  torch::Tensor test_labels_;    // (N_test) int64, on the device
+  torch::Tensor test_features_;  // h, (N_test, F)
+  torch::nn::Linear classifier_{nullptr};
+  std::optional<torch::optim::Adam> adam_;
+};
+
+}  // namespace
+
+void linear_probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
+                  int factor, const LinearOptions& options, const augment::AugmentOptions& augment,
+                  const RunOptions& run,
+                  const std::function<bool(const LinearEpoch&)>& after_epoch) {
+  Probe probe(model, train, test, factor, options, augment, run);
+  for (int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
+    if (!after_epoch(probe.epoch(epoch))) return;
+  }
+}
+
+}  // namespace ipirm::eval

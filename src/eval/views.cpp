@@ -1,0 +1,70 @@
+// Batches of views of an image set for the evaluations.
+#include "eval/views.h"
+
+#include <numeric>
+
+#include "ipirm/augment/recipe.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/keyed_random.h"
+
+namespace ipirm::eval {
+namespace {
+
+data::ViewShape shape_of_first(const data::ImageSet& set) {
+  if (set.size() == 0) throw core::UserError("the image set is empty; expected at least one image");
+  std::vector<uint8_t> scratch;
+  const data::Image image = set.image(0, scratch);
+  return {image.height, image.width};
+}
+
+// Plain views keep their image's size, and a batch needs one size.
+data::MakeView plain_view(const data::ImageSet& set, data::ViewShape shape) {
+  return
+      [&set, shape](int64_t sample, int, std::vector<uint8_t>& scratch, const data::ViewOut& out) {
+        const data::Image image = set.image(sample, scratch);
+        if (image.height != shape.height || image.width != shape.width) {
+          throw core::UserError(core::cat("image ", sample, " is ", image.height, "x", image.width,
+                                          "; expected the size of image 0, ", shape.height, "x",
+                                          shape.width));
+        }
+        augment::make_plain_view(image, out);
+      };
+}
+
+}  // namespace
+
+std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options) {
+  const data::ViewShape shape = shape_of_first(set);
+  std::vector<int64_t> order(static_cast<size_t>(set.size()));
+  std::iota(order.begin(), order.end(), 0);
+  return std::make_unique<data::Loader>(std::move(order), options.batch_size, /*drop_last=*/false,
+                                        /*num_views=*/1, shape, plain_view(set, shape),
+                                        options.loader);
+}
+
+std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
+                                           const augment::AugmentOptions& augment, uint64_t seed,
+                                           int64_t epoch, int64_t batch_size,
+                                           const RunOptions& options) {
+  data::ViewShape shape{augment.crop_size, augment.crop_size};
+  data::MakeView make;
+  if (augment.recipe == "none") {
+    shape = shape_of_first(set);
+    make = plain_view(set, shape);
+  } else {
+    make = [&set, augment, seed, epoch](int64_t sample, int view, std::vector<uint8_t>& scratch,
+                                        const data::ViewOut& out) {
+      const data::Image image = set.image(sample, scratch);
+      core::KeyedRandom random(seed, core::Purpose::kLinearView, static_cast<uint64_t>(epoch),
+                               static_cast<uint64_t>(sample), static_cast<uint32_t>(view));
+      const augment::ViewDraw draw = augment::draw_view(random, augment, image.height, image.width);
+      augment::make_view(image, draw, augment.crop_size, out);
+    };
+  }
+  const core::KeyedRandom order(seed, core::Purpose::kLinearOrder, static_cast<uint64_t>(epoch));
+  return std::make_unique<data::Loader>(core::permutation(order, set.size()), batch_size,
+                                        /*drop_last=*/false, /*num_views=*/1, shape,
+                                        std::move(make), options.loader);
+}
+
+}  // namespace ipirm::eval

@@ -1,0 +1,26 @@
+// Batches of views of an image set for the evaluations, and the images' factors as labels.
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+
+#include "ipirm/augment/options.h"
+#include "ipirm/data/image_set.h"
+#include "ipirm/data/loader.h"
+#include "ipirm/eval/feature_bank.h"
+
+namespace ipirm::eval {
+
+// A pass over the set's test views in the set's order; the last, smaller batch counts. `set` must
+// outlive it. Throws UserError, from next() too, where the images are not all of one size.
+std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options);
+
+// A pass over the augmented views of one epoch of the linear evaluation (SPEC 7): a fresh
+// permutation, the last batch kept. `set` must outlive it.
+std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
+                                           const augment::AugmentOptions& augment, uint64_t seed,
+                                           int64_t epoch, int64_t batch_size,
+                                           const RunOptions& options);
+
+}  // namespace ipirm::eval

@@ -1,0 +1,32 @@
+// Puts the minimization objective together from its terms.
+#include "ipirm/loss/minimize_objective.h"
+
+#include <algorithm>
+
+#include "ipirm/loss/info_nce.h"
+#include "ipirm/ops/environment_loss.h"
+
+namespace ipirm::loss {
+
+Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& environment,
+                         double penalty_weight, const LossOptions& options) {
+  const auto [contrastive_pe, penalty_pe] =
+      ops::environment_loss(z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
+  const auto contrastive = contrastive_pe.mean(), penalty = penalty_pe.mean();
+  auto loss = contrastive + penalty_weight * penalty;
+  auto batch = torch::zeros({}, z1.options());
+  if (options.keep_cont) {
+    batch = info_nce(z1, z2, options.temperature);
+    loss = loss + batch;
+  }
+  return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(), batch.detach()};
+}
+
+Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2, const LossOptions& options) {
+  const auto loss = options.debiased ? debiased_info_nce(z1, z2, options.temperature, options.tau_plus)
+                                     : info_nce(z1, z2, options.temperature);
+  const auto zero = torch::zeros({}, z1.options());
+  return {loss, loss.detach(), zero, zero};
+}
+
+}  // namespace ipirm::loss

@@ -1,0 +1,75 @@
+// The network of SPEC 3: encoder, projection head and normalisation.
+#include "ipirm/model/model.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/nn/functional/normalization.h>
+
+#include "ipirm/core/error.h"
+#include "model/projection_head.h"
+#include "model/resnet.h"
+
+namespace ipirm::model {
+namespace {
+
+void check_range(const char* name, int64_t value, int64_t highest) {
+  if (value >= 1 && value <= highest) return;
+  throw core::UserError(core::cat(name, " is ", value, "; expected 1 to ", highest));
+}
+
+// Rows of length 1, in float32 at least: bfloat16 projections would carry two digits into the loss.
+torch::Tensor normalise_rows(const torch::Tensor& rows) {
+  const bool reduced = at::isReducedFloatingType(rows.scalar_type());
+  return torch::nn::functional::normalize(
+      reduced ? rows.to(torch::kFloat32) : rows,
+      torch::nn::functional::NormalizeFuncOptions().p(2).dim(1).eps(1e-12));
+}
+
+}  // namespace
+
+ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
+  check_range("width", options.width, 1024);
+  check_range("feature_dim", options.feature_dim, 65536);
+  f_ = register_module(
+      "f", std::make_shared<ResNetImpl>(find_architecture(options.arch), options.width));
+  feature_size_ = f_->feature_size();
+  g_ = register_module("g",
+                       std::make_shared<ProjectionHeadImpl>(feature_size_, options.feature_dim));
+}
+
+Embedding ModelImpl::forward(const torch::Tensor& images) {
+  const torch::Tensor h = f_->forward(images);
+  return {normalise_rows(h), normalise_rows(g_->forward(h))};
+}
+
+torch::Tensor ModelImpl::encode(const torch::Tensor& images) { return f_->forward(images); }
+
+std::shared_ptr<torch::nn::Module> ModelImpl::clone(
+    const std::optional<torch::Device>& device) const {
+  at::Generator generator = at::detail::getDefaultCPUGenerator();
+  const torch::Tensor state = generator.get_state();
+  auto copy = std::make_shared<ModelImpl>(options_);  // draws weights
+  generator.set_state(state);
+
+  const auto copy_data = [&](const torch::Tensor& from, torch::Tensor to) {
+    const torch::Tensor data = from.detach().clone();
+    to.set_data(device ? data.to(*device) : data);
+  };
+  const auto own_parameters = parameters(), parameters_of_copy = copy->parameters();
+  for (size_t i = 0; i < own_parameters.size(); ++i) {
+    copy_data(own_parameters[i], parameters_of_copy[i]);
+    parameters_of_copy[i].requires_grad_(own_parameters[i].requires_grad());
+  }
+  const auto own_buffers = buffers(), buffers_of_copy = copy->buffers();
+  for (size_t i = 0; i < own_buffers.size(); ++i) copy_data(own_buffers[i], buffers_of_copy[i]);
+  copy->train(is_training());
+  return copy;
+}
+
+void use_channels_last(torch::nn::Module& module) {
+  for (torch::Tensor& parameter : module.parameters()) {
+    if (parameter.dim() != 4) continue;
+    parameter.set_data(parameter.detach().contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+}
+
+}  // namespace ipirm::model

@@ -1,0 +1,123 @@
+// The search for the partition that most violates invariance.
+#include "ipirm/partition/maximizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "ipirm/core/error.h"
+#include "ipirm/core/keyed_random.h"
+#include "ipirm/ops/adam.h"
+#include "ipirm/partition/objective.h"
+
+namespace ipirm::partition {
+namespace {
+
+constexpr double kLrDecay = 0.2;
+
+double lr_at(const MaximizeOptions& options, int64_t pass) {
+  const auto passed = std::count_if(options.milestones.begin(), options.milestones.end(),
+                                    [&](int64_t milestone) { return pass >= milestone; });
+  return options.lr * std::pow(kLrDecay, static_cast<double>(passed));
+}
+
+// Sums of (risk, contrastive, invariance, balance) over a pass, on the device; read once.
+PassReport report(int64_t pass, const torch::Tensor& sums, int64_t batches) {
+  const auto means = (sums.to(torch::kCPU, torch::kFloat64) / static_cast<double>(batches)).contiguous();
+  const double* m = means.const_data_ptr<double>();
+  return {pass, m[0], m[1], m[2], m[3], 0, 0};
+}
+
+}  // namespace
+
+BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle, uint64_t seed,
+                       uint64_t maximization)
+    : z1_(std::move(z1)),
+      z2_(std::move(z2)),
+      batch_size_(batch_size > 0 ? batch_size : z1_.size(0)),
+      shuffle_(shuffle),
+      seed_(seed),
+      maximization_(maximization) {
+  order_ = torch::arange(size(), z1_.options().dtype(torch::kInt64));
+}
+
+BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, torch::Tensor order)
+    : z1_(std::move(z1)),
+      z2_(std::move(z2)),
+      order_(std::move(order)),
+      batch_size_(batch_size > 0 ? batch_size : z1_.size(0)),
+      shuffle_(false) {}
+
+int64_t BankSource::batches_per_pass() const {
+  const int64_t full = size() / batch_size_, rest = size() % batch_size_;
+  return full + (rest >= 2 || full == 0 ? 1 : 0);  // a single sample has no negatives
+}
+
+void BankSource::start_pass(int64_t pass) {
+  position_ = 0;
+  if (!shuffle_) return;
+  const auto order = core::permutation(
+      core::KeyedRandom(seed_, core::Purpose::kMaximizeOrder, maximization_, static_cast<uint64_t>(pass)), size());
+  order_ = torch::tensor(order, torch::kInt64).to(z1_.device());
+}
+
+std::optional<FeatureBatch> BankSource::next() {
+  if (position_ >= batches_per_pass() * batch_size_) return std::nullopt;
+  const auto index = order_.slice(0, position_, std::min(position_ + batch_size_, size()));
+  position_ += batch_size_;
+  return FeatureBatch{index, z1_.index_select(0, index), z2_.index_select(0, index)};
+}
+
+Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const MaximizeOptions& options,
+                      const std::function<bool(const PassReport&)>& after_pass) {
+  torch::NoGradGuard no_grad;
+  Maximization out;
+  auto logits = initial.clone();
+  auto grad = torch::zeros_like(logits);
+  ops::Adam adam({logits}, {.lr = options.lr});
+  out.best_risk = std::numeric_limits<double>::infinity();
+  for (int64_t pass = 0; pass < options.passes; ++pass) {
+    adam.set_lr(lr_at(options, pass));
+    auto sums = torch::zeros({4}, logits.options());
+    int64_t batches = 0;
+    source.start_pass(pass);
+    while (const auto batch = source.next()) {
+      const auto risk = batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index), options.risk);
+      sums.add_(torch::stack({risk.risk, risk.contrastive, risk.invariance, risk.balance}));
+      grad.zero_().index_copy_(0, batch->index, risk.grad);
+      adam.step({grad});  // dense: rows outside the batch still move by their moments
+      ++batches;
+    }
+    auto now = report(pass, sums, batches);
+    if (!std::isfinite(now.risk)) {
+      throw std::runtime_error(core::cat("maximization pass ", pass, ": the risk is ", now.risk, " (contrastive ",
+                                         now.contrastive, ", invariance ", now.invariance, ", balance ", now.balance,
+                                         "); the features may hold NaN or be far too large for this temperature"));
+    }
+    if (now.risk < out.best_risk) {
+      out.best_risk = now.risk;
+      out.best_pass = pass;
+      out.logits = logits.clone();
+    }
+    out.passes = pass + 1;
+    now.best_risk = out.best_risk;
+    now.lr = adam.lr();
+    out.interrupted = !after_pass(now);
+    if (out.interrupted || (pass > options.stop_after && pass - out.best_pass >= options.patience)) break;
+  }
+  out.last = logits;
+  return out;
+}
+
+torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed, uint64_t maximization) {
+  auto logits = torch::empty({num_samples, num_env}, torch::kFloat32);
+  auto values = logits.accessor<float, 2>();
+  for (int64_t i = 0; i < num_samples; ++i) {
+    core::KeyedRandom random(seed, core::Purpose::kPartitionInit, maximization, static_cast<uint64_t>(i));
+    for (int64_t e = 0; e < num_env; ++e) values[i][e] = static_cast<float>(random.normal());
+  }
+  return logits;
+}
+
+}  // namespace ipirm::partition

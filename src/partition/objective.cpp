@@ -1,0 +1,60 @@
+// Puts the maximization objective together from the fused risk and the balance term.
+#include "ipirm/partition/objective.h"
+
+#include "ipirm/ops/partition_risk.h"
+
+namespace ipirm::partition {
+namespace {
+
+constexpr double kRelaxedEntropy = 0.6365;  // nats: the entropy of two environments of sizes 2:1
+constexpr double kNonormWeight = 0.2;
+
+torch::Tensor entropy(const torch::Tensor& p) { return -torch::xlogy(p, p).sum(-1); }
+
+}  // namespace
+
+Balance balance(const torch::Tensor& weights, const BalanceOptions& options) {
+  if (!options.constrain) return {torch::zeros({}, weights.options()), torch::zeros_like(weights)};
+  const auto n = static_cast<double>(weights.size(0));
+  const auto mean = weights.mean(0);
+  const auto h = entropy(mean);
+  // d(-H)/dw_ie = (log mean_e + 1)/n, the same for every row.
+  const auto minus_h_grad = ((mean.log() + 1) / n).expand_as(weights);
+  if (options.nonorm) {
+    return {kNonormWeight * (entropy(weights).mean() - h),
+            kNonormWeight * (minus_h_grad - (weights.log() + 1) / n)};
+  }
+  if (options.constrain_relax) {
+    const auto excess = kRelaxedEntropy - h;
+    return {excess.clamp_min(0), torch::where(excess > 0, minus_h_grad, 0)};
+  }
+  return {-h, minus_h_grad};
+}
+
+Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
+                const RiskOptions& options) {
+  torch::NoGradGuard no_grad;
+  const bool variance = options.irm_mode == "v2";
+  const auto weights = logits.softmax(1);
+  auto [contrastive_e, penalty_e, grad] =
+      ops::partition_risk(z1, z2, weights, options.temperature, options.irm_temperature,
+                          variance ? 0.0 : options.irm_weight, options.balance.nonorm);
+  Risk out;
+  out.contrastive = contrastive_e.mean();
+  out.invariance = penalty_e.mean();
+  if (variance) {
+    // Environment e's term depends on column e of the weights alone, so that the gradient of any function of the terms is
+    // that of their mean with each column scaled by K times the function's derivative.
+    out.invariance = contrastive_e.var(/*unbiased=*/true);
+    const auto k = static_cast<double>(weights.size(1));
+    grad = grad * (1 + options.irm_weight * 2 * k / (k - 1) * (contrastive_e - out.contrastive));
+  }
+  const auto even = balance(weights, options.balance);
+  out.balance = even.value;
+  out.risk = out.balance - (out.contrastive + options.irm_weight * out.invariance);
+  const auto by_weight = even.grad - grad;
+  out.grad = weights * (by_weight - (by_weight * weights).sum(1, /*keepdim=*/true));  // through the softmax
+  return out;
+}
+
+}  // namespace ipirm::partition

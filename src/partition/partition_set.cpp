@@ -1,0 +1,18 @@
+// Keeps partitions and their assignments side by side.
+#include "ipirm/partition/partition_set.h"
+
+namespace ipirm::partition {
+
+torch::Tensor environment_of(const torch::Tensor& logits) { return logits.argmax(1); }
+
+void PartitionSet::add(const torch::Tensor& logits) {
+  if (!retain_) {
+    logits_.clear();
+    environments_ = torch::Tensor();
+  }
+  logits_.push_back(logits.to(device_));
+  const auto environment = environment_of(logits_.back()).unsqueeze(0);
+  environments_ = environments_.defined() ? torch::cat({environments_, environment}) : environment;
+}
+
+}  // namespace ipirm::partition

@@ -1,0 +1,146 @@
+// Writes a run's files.
+#include "ipirm/train/run_folder.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "ipirm/checkpoint/npy.h"
+#include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
+
+namespace ipirm::train {
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+namespace {
+
+bool is_run_file(const std::string& name) {
+  const auto has = [&](const char* start, const char* end) {
+    const std::string s = start, e = end;
+    return name.size() >= s.size() + e.size() && name.rfind(s, 0) == 0 &&
+           name.compare(name.size() - e.size(), e.size(), e) == 0;
+  };
+  return name == "config.yaml" || name == "log.txt" || name == "metrics.jsonl" || name == "knn_result.txt" ||
+         has("state", ".pt") || has("failed_state", ".pt") || has("model_", ".pt") || has("GroupResults_", ".npy");
+}
+
+std::vector<fs::path> run_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (is_run_file(entry.path().filename().string())) files.push_back(entry.path());
+  }
+  return files;
+}
+
+const fs::path& made(const fs::path& folder) {
+  core::make_writable_folder(folder);
+  return folder;
+}
+
+std::string line(const ordered_json& event) { return event.dump(); }
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, ExistingRun existing) : path_(std::move(path)), lock_(made(path_)) {
+  const auto earlier = run_files(path_);
+  if (existing == ExistingRun::kRefuse && !earlier.empty()) {
+    throw core::UserError(core::cat(path_.string(), ": already holds a run (", earlier.front().filename().string(),
+                                    "); go on with it by --resume, replace it by --overwrite, or choose another --name"));
+  }
+  if (existing == ExistingRun::kOverwrite) {
+    for (const auto& file : earlier) fs::remove(file);
+  }
+  const bool keep = existing == ExistingRun::kResume;
+  log_.emplace(path_ / "log.txt", keep);
+  metrics_.emplace(path_ / "metrics.jsonl", keep);
+  knn_.emplace(path_ / "knn_result.txt", keep);
+}
+
+void RunFolder::write_config(const std::string& yaml) const { core::write_atomically(path_ / "config.yaml", yaml); }
+
+void RunFolder::log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total) {
+  char text[200];
+  std::snprintf(text, sizeof text, "Train Epoch: [%lld/%lld] [%lld/%lld]  Loss: %.4f  LR: %.6f  PW %.4f",
+                static_cast<long long>(record.epoch), static_cast<long long>(epochs), static_cast<long long>(seen),
+                static_cast<long long>(total), record.loss, record.lr, record.penalty_weight);
+  log_->line(text);
+  core::log_debug(text);
+}
+
+void RunFolder::step(const StepRecord& r) {
+  metrics_->line(line({{"event", "step"},
+                       {"epoch", r.epoch},
+                       {"step", r.step},
+                       {"loss", r.loss},
+                       {"contrastive", r.contrastive},
+                       {"penalty", r.penalty},
+                       {"batch_contrastive", r.batch},
+                       {"penalty_weight", r.penalty_weight},
+                       {"lr", r.lr},
+                       {"seconds", r.seconds}}));
+}
+
+void RunFolder::epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second) {
+  metrics_->line(line({{"event", "epoch"},
+                       {"epoch", epoch},
+                       {"loss", mean_loss},
+                       {"seconds", seconds},
+                       {"samples_per_second", samples_per_second}}));
+}
+
+void RunFolder::maximize_pass(int64_t epoch, const partition::PassReport& p) {
+  metrics_->line(line({{"event", "maximize_pass"},
+                       {"epoch", epoch},
+                       {"pass", p.pass},
+                       {"risk", p.risk},
+                       {"contrastive", p.contrastive},
+                       {"invariance", p.invariance},
+                       {"balance", p.balance},
+                       {"best_risk", p.best_risk},
+                       {"lr", p.lr}}));
+}
+
+void RunFolder::maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes,
+                         double seconds) {
+  const auto on_cpu = sizes.to(torch::kCPU).contiguous();
+  const int64_t* first = on_cpu.const_data_ptr<int64_t>();
+  metrics_->line(line({{"event", "maximize"},
+                       {"epoch", epoch},
+                       {"passes", result.passes},
+                       {"best_pass", result.best_pass},
+                       {"risk", result.best_risk},
+                       {"sizes", std::vector<int64_t>(first, first + on_cpu.numel())},
+                       {"seconds", seconds}}));
+}
+
+void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5) {
+  metrics_->line(line(
+      {{"event", "knn"}, {"epoch", epoch}, {"factor", factor}, {"test_acc@1", top1}, {"test_acc@5", top5}}));
+  char text[80];
+  std::snprintf(text, sizeof text, "test_acc@1: %.4f, test_acc@5: %.4f", top1, top5);
+  if (is_class) knn_->line(text);
+  core::log_info(core::cat("epoch ", epoch, "  kNN ", factor, "  ", text));
+}
+
+void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const {
+  checkpoint::write_npy(path_ / core::cat("GroupResults_", epoch, ".npy"), logits.to(torch::kFloat32));
+}
+
+void RunFolder::save_model(int64_t epoch, const model::Model& model) const {
+  checkpoint::write_torch_file(path_ / core::cat("model_", epoch, ".pt"), checkpoint::state_dict(*model));
+}
+
+void RunFolder::save_state(const RunState& state, const std::string& name) {
+  write_run_state(path_ / name, state, {log_->size(), metrics_->size(), knn_->size()});
+}
+
+std::optional<SavedState> RunFolder::load_state() {
+  if (!fs::exists(path_ / "state.pt")) return std::nullopt;
+  auto saved = read_run_state(path_ / "state.pt");
+  log_->truncate_to(saved.text_sizes[0]);
+  metrics_->truncate_to(saved.text_sizes[1]);
+  knn_->truncate_to(saved.text_sizes[2]);
+  return saved;
+}
+
+}  // namespace ipirm::train

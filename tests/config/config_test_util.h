@@ -1,0 +1,75 @@
+// What the tests of the config room share: argument vectors from words, YAML files, the message of
+// a UserError.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "ipirm/config/linear_config.h"
+#include "ipirm/config/train_config.h"
+#include "ipirm/core/error.h"
+
+namespace ipirm::config {
+
+inline std::vector<const char*> arguments(const std::vector<std::string>& words) {
+  std::vector<const char*> argv = {"program"};
+  for (const auto& word : words) argv.push_back(word.c_str());
+  return argv;
+}
+
+inline std::optional<TrainConfig> train(const std::vector<std::string>& words) {
+  const auto argv = arguments(words);
+  return parse_train(static_cast<int>(argv.size()), argv.data());
+}
+
+inline std::optional<LinearConfig> linear(const std::vector<std::string>& words) {
+  const auto argv = arguments(words);
+  return parse_linear(static_cast<int>(argv.size()), argv.data());
+}
+
+// The message of the UserError that `action` throws; a failure and "" if it throws none.
+template <class Action>
+std::string user_error(const Action& action) {
+  try {
+    action();
+  } catch (const core::UserError& error) {
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << "more than one line";
+    return error.what();
+  }
+  ADD_FAILURE() << "no UserError was thrown";
+  return "";
+}
+
+inline std::string train_error(const std::vector<std::string>& words) {
+  return user_error([&] { train(words); });
+}
+
+inline std::string linear_error(const std::vector<std::string>& words) {
+  return user_error([&] { linear(words); });
+}
+
+// A YAML file that goes away with the object.
+class YamlFile {
+ public:
+  explicit YamlFile(const std::string& text) {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::temp_directory_path() /
+            (std::string("ipirm_") + test->test_suite_name() + "_" + test->name() + "_" +
+             std::to_string(::getpid()) + "_" + std::to_string(count_++) + ".yaml");
+    std::ofstream(path_, std::ios::binary) << text;
+  }
+  ~YamlFile() { std::filesystem::remove(path_); }
+  YamlFile(const YamlFile&) = delete;
+  YamlFile& operator=(const YamlFile&) = delete;
+  std::string path() const { return path_.string(); }
+
+ private:
+  static inline int count_ = 0;
+  std::filesystem::path path_;
+};
+
+}  // namespace ipirm::config

@@ -1,0 +1,84 @@
+// Checks ipirm-linear's settings: defaults, what is inferred, precedence, the way through YAML,
+// contradictions.
+#include "ipirm/config/linear_config.h"
+
+#include <gmock/gmock.h>
+
+#include "config/config_test_util.h"
+
+namespace ipirm::config {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(LinearDefaults, AreThoseOfTheReference) {
+  const LinearConfig c = *linear({"--model_path", "results/STL/mine/model_400.pt"});
+  EXPECT_EQ(c.model_path, "results/STL/mine/model_400.pt");
+  EXPECT_EQ(c.linear.batch_size, 512);
+  EXPECT_EQ(c.linear.epochs, 100);
+  EXPECT_EQ(c.linear.lr, 1e-3);
+  EXPECT_EQ(c.linear.weight_decay, 1e-6);
+  EXPECT_EQ(c.linear.bn, "train");
+  EXPECT_EQ(c.linear.seed, 1234u);
+  EXPECT_EQ(c.data.dataset, "STL");
+  EXPECT_EQ(c.loader.workers, 6);
+  EXPECT_EQ(c.downstream_root, "downstream");
+  EXPECT_FALSE(c.txt || c.overwrite);
+  EXPECT_FALSE(c.arch.has_value() || c.width.has_value());
+}
+
+TEST(LinearDefaults, NameIsTheFolderOfTheModel) {
+  EXPECT_EQ(linear({"--model_path", "results/STL/mine/model_400.pt"})->name, "mine");
+  EXPECT_EQ(linear({"--model_path", "results/STL/mine/model_400.pt", "--name", "other"})->name,
+            "other");
+  EXPECT_EQ(linear({"--model_path", "model_400.pt"})->name, "model_400");
+  EXPECT_EQ(linear({"--model_path", "./model_400.pt"})->name, "model_400");
+  EXPECT_EQ(linear({"--model_path", "../model_400.pt"})->name, "model_400");
+}
+
+TEST(LinearPrecedence, CommandLineOverFileOverDefault) {
+  const YamlFile file("model_path: a/b.pt\nepochs: 7\nbn: eval\narch: resnet18\n");
+  const LinearConfig c = *linear({"--config", file.path(), "--epochs=9", "--width", "16"});
+  EXPECT_EQ(c.model_path, "a/b.pt");
+  EXPECT_EQ(c.linear.epochs, 9);
+  EXPECT_EQ(c.linear.bn, "eval");
+  EXPECT_EQ(c.linear.batch_size, 512);
+  EXPECT_EQ(c.arch, "resnet18");
+  EXPECT_EQ(c.width, 16);
+}
+
+TEST(LinearYaml, ComesBackTheSame) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"--model_path", "a/b.pt"},
+           {"--model_path", "a/b.pt", "--arch", "resnet34", "--width", "8", "--txt", "--bn", "eval",
+            "--hflip", "0"}}) {
+    const LinearConfig first = *linear(words);
+    const std::string text = to_yaml(first);
+    const YamlFile file(text);
+    const LinearConfig second = *linear({"--config", file.path()});
+    EXPECT_EQ(to_yaml(second), text);
+    EXPECT_EQ(second.arch, first.arch);
+    EXPECT_EQ(second.width, first.width);
+    EXPECT_EQ(second.txt, first.txt);
+    EXPECT_EQ(second.linear.bn, first.linear.bn);
+  }
+}
+
+TEST(LinearErrors, NameFlagAndExpectation) {
+  EXPECT_EQ(linear_error({}), "--model_path is missing: name the .pt file to evaluate");
+  EXPECT_EQ(linear_error({"--model_path", "a.pt", "--bn", "frozen"}),
+            "--bn: found 'frozen', expected one of train, eval");
+  EXPECT_EQ(linear_error({"--model_path", "a.pt", "--width", "0"}),
+            "--width: found '0', expected a whole number from 1 to 1024");
+  EXPECT_EQ(linear_error({"--model_path", "a.pt", "--arch", "vgg"}),
+            "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50");
+  EXPECT_THAT(linear_error({"--model_path", "a.pt", "--name", "a/b"}),
+              HasSubstr("--name: found 'a/b'"));
+  EXPECT_THAT(linear_error({"--model_path", "a.pt", "--downstream_root", ""}),
+              HasSubstr("--downstream_root is empty"));
+  EXPECT_THAT(linear_error({"--model_path", "a.pt", "--data_root", ""}),
+              HasSubstr("--data_root is empty"));
+}
+
+}  // namespace
+}  // namespace ipirm::config

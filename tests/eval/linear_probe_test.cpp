@@ -1,0 +1,239 @@
+// Tests of the feature bank and the linear evaluation on a toy set, with a small encoder.
+#include "ipirm/eval/linear_probe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "eval/toy_set.h"
+#include "ipirm/augment/recipe.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
+
+namespace ipirm::eval {
+namespace {
+
+using test::ToySet;
+using ::testing::HasSubstr;
+
+model::Model small_model() {
+  torch::manual_seed(11);
+  return model::Model(model::ModelOptions{"resnet18", 8, 8});
+}
+
+std::vector<torch::Tensor> copies(const std::vector<torch::Tensor>& tensors) {
+  std::vector<torch::Tensor> result;
+  for (const torch::Tensor& t : tensors) result.push_back(t.detach().clone());
+  return result;
+}
+
+bool all_equal(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (!torch::equal(a[i], b[i])) return false;
+  }
+  return a.size() == b.size();
+}
+
+// The test views of a set, made without the loader.
+torch::Tensor plain_views(const data::ImageSet& set, int side) {
+  torch::Tensor views = torch::empty({set.size(), 3, side, side});
+  std::vector<uint8_t> scratch;
+  for (int64_t i = 0; i < set.size(); ++i)
+    augment::make_plain_view(set.image(i, scratch), {views[i].data_ptr<float>(), side * side, 1});
+  return views;
+}
+
+// The colour must survive the augmentation here, as it is the class.
+augment::AugmentOptions colour_keeping() {
+  augment::AugmentOptions options;
+  options.crop_size = 16;
+  options.jitter_probability = 0;
+  options.grayscale = 0;
+  return options;
+}
+
+std::vector<LinearEpoch> probe(model::Model& model, const LinearOptions& options, int workers = 2,
+                               const augment::AugmentOptions& augment = colour_keeping(),
+                               int factor = 0) {
+  const ToySet train(100, 1), test(30, 2);
+  RunOptions run;
+  run.loader.workers = workers;
+  run.batch_size = 16;
+  std::vector<LinearEpoch> epochs;
+  linear_probe(model, train, test, factor, options, augment, run, [&](const LinearEpoch& epoch) {
+    epochs.push_back(epoch);
+    return true;
+  });
+  return epochs;
+}
+
+bool same_numbers(const LinearEpoch& a, const LinearEpoch& b) {
+  return a.epoch == b.epoch && a.train_loss == b.train_loss && a.train_top1 == b.train_top1 &&
+         a.train_top5 == b.train_top5 && a.test_loss == b.test_loss && a.test_top1 == b.test_top1 &&
+         a.test_top5 == b.test_top5;
+}
+
+TEST(FeatureBank, EqualsTheForwardPassOfTheTestViews) {
+  const ToySet set(21, 3);
+  model::Model model = small_model();
+  model->forward(torch::randn({4, 3, 16, 16}));  // running statistics other than 0 and 1
+  RunOptions run;
+  run.batch_size = 8;  // the last batch has 5
+  const torch::Tensor bank = embed_test_views(model, set, run, "bank");
+  EXPECT_TRUE(model->is_training());
+  EXPECT_FALSE(bank.requires_grad());
+
+  model->eval();
+  torch::NoGradGuard no_grad;
+  const torch::Tensor views = plain_views(set, 16);
+  EXPECT_TRUE(torch::allclose(bank, model->forward(views).feature, 1e-5, 1e-6));
+
+  run.loader.channels_last = true;
+  EXPECT_TRUE(torch::allclose(bank, embed_test_views(model, set, run, "bank"), 1e-5, 1e-6));
+  EXPECT_FALSE(model->is_training());
+  run.bf16 = true;
+  const torch::Tensor rounded = embed_test_views(model, set, run, "bank");
+  EXPECT_EQ(rounded.scalar_type(), torch::kFloat32);
+  EXPECT_LT((rounded - bank).norm(2, 1).max().item<double>(), 0.1);
+  EXPECT_FALSE(torch::equal(rounded, bank));
+}
+
+TEST(FeatureBank, RefusesImagesOfTwoSizes) {
+  ToySet set(5, 3);
+  set.odd_one = 3;
+  model::Model model = small_model();
+  try {
+    embed_test_views(model, set, RunOptions{}, "bank");
+    FAIL() << "no error";
+  } catch (const core::UserError& error) {
+    EXPECT_STREQ(error.what(), "image 3 is 16x15; expected the size of image 0, 16x16");
+  }
+  EXPECT_TRUE(model->is_training());
+}
+
+TEST(LinearProbe, LearnsAColourThatAnyEncoderShows) {
+  model::Model model = small_model();
+  const auto epochs = probe(model, {.epochs = 15, .batch_size = 20, .lr = 3e-2});
+  for (auto& e : epochs) std::cerr << e.train_loss << " " << e.train_top1 << " " << e.test_loss << " " << e.test_top1 << "\n";
+  ASSERT_EQ(epochs.size(), 15u);
+  EXPECT_EQ(epochs.front().epoch, 1);
+  EXPECT_EQ(epochs.back().epoch, 15);
+  EXPECT_GT(epochs.back().train_top1, 95);
+  EXPECT_GT(epochs.back().test_top1, 95);
+  EXPECT_LT(epochs.back().train_loss, 0.5 * epochs.front().train_loss);
+  EXPECT_EQ(epochs.back().test_top5, 100);  // of three classes
+}
+
+TEST(LinearProbe, NumbersOfTheUntrainedClassifierAreItsOwn) {
+  // With a step of zero every epoch sees the same classifier, and with frozen statistics the same
+  // test features.
+  model::Model model = small_model();
+  const auto epochs = probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = "eval"});
+  EXPECT_EQ(epochs[0].test_loss, epochs[1].test_loss);
+  EXPECT_EQ(epochs[0].test_top1, epochs[1].test_top1);
+  EXPECT_NE(epochs[0].train_loss, epochs[1].train_loss)
+      << "the views must differ from epoch to epoch";
+  augment::AugmentOptions none;
+  none.recipe = "none";
+  const auto plain = probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = "eval"}, 2, none);
+  EXPECT_NEAR(plain[0].train_loss, plain[1].train_loss, 1e-6);
+  EXPECT_EQ(plain[0].test_loss, epochs[0].test_loss);
+}
+
+TEST(LinearProbe, TrainingAndTestNumbersAgreeOnTheSameViews) {
+  const ToySet set(50, 1);
+  model::Model model = small_model();
+  augment::AugmentOptions none;
+  none.recipe = "none";
+  const LinearOptions options{.epochs = 1, .batch_size = 16, .lr = 0, .bn = "eval"};
+  linear_probe(model, set, set, 0, options, none, RunOptions{}, [](const LinearEpoch& epoch) {
+    EXPECT_NEAR(epoch.train_loss, epoch.test_loss, 1e-6);
+    EXPECT_EQ(epoch.train_top1, epoch.test_top1);
+    EXPECT_GT(epoch.train_loss, 0.5);  // of log 3 for a classifier that knows nothing
+    return true;
+  });
+}
+
+TEST(LinearProbe, SecondFactorIsLearntToo) {
+  model::Model model = small_model();
+  const auto epochs = probe(model, {.epochs = 8, .batch_size = 16, .lr = 3e-2, .bn = "eval"}, 2,
+                            colour_keeping(), 1);
+  EXPECT_GT(epochs.back().test_top1, 90);
+}
+
+TEST(LinearProbe, FrozenBatchNormStaysBitForBit) {
+  model::Model model = small_model();
+  const auto parameters = copies(model->parameters()), buffers = copies(model->buffers());
+  probe(model, {.epochs = 1, .batch_size = 16, .bn = "eval"});
+  EXPECT_TRUE(all_equal(model->parameters(), parameters));
+  EXPECT_TRUE(all_equal(model->buffers(), buffers));
+  EXPECT_TRUE(model->is_training());
+}
+
+TEST(LinearProbe, TrainedBatchNormDriftsAndNothingElseMoves) {
+  model::Model model = small_model();
+  model->eval();
+  const auto parameters = copies(model->parameters());
+  const torch::Tensor mean = model->named_buffers()["f.1.running_mean"].clone();
+  const torch::Tensor head_mean = model->named_buffers()["g.1.running_mean"].clone();
+  probe(model, {.epochs = 2, .batch_size = 16, .bn = "train"});
+  EXPECT_TRUE(all_equal(model->parameters(), parameters));
+  for (const torch::Tensor& p : model->parameters()) EXPECT_FALSE(p.grad().defined());
+  EXPECT_FALSE(torch::equal(model->named_buffers()["f.1.running_mean"], mean));
+  EXPECT_TRUE(torch::equal(model->named_buffers()["g.1.running_mean"], head_mean));
+  // 100 images in batches of 16, the last of 4 kept: 7 an epoch; testing counts none.
+  EXPECT_EQ(model->named_buffers()["f.1.num_batches_tracked"].item<int64_t>(), 14);
+  EXPECT_FALSE(model->is_training());
+}
+
+TEST(LinearProbe, SeedAloneDecidesTheNumbers) {
+  const auto run = [](uint64_t seed, int workers) {
+    model::Model model = small_model();
+    torch::manual_seed(workers);  // what torch's own generator holds is of no matter
+    return probe(model, {.epochs = 1, .batch_size = 16, .seed = seed}, workers)[0];
+  };
+  const LinearEpoch first = run(5, 1);
+  EXPECT_TRUE(same_numbers(first, run(5, 3)));
+  EXPECT_FALSE(same_numbers(first, run(6, 1)));
+}
+
+TEST(LinearProbe, StopsWhenAskedTo) {
+  const ToySet set(20, 1);
+  model::Model model = small_model();
+  int epochs = 0;
+  linear_probe(model, set, set, 0, {.epochs = 9}, colour_keeping(), RunOptions{},
+               [&](const LinearEpoch&) { return ++epochs < 2; });
+  EXPECT_EQ(epochs, 2);
+}
+
+TEST(LinearProbe, NamesMistakes) {
+  const auto message = [](const ToySet& train, const ToySet& test, int factor,
+                          const std::string& bn) -> std::string {
+    model::Model model = small_model();
+    LinearOptions options;
+    options.bn = bn;
+    try {
+      linear_probe(model, train, test, factor, options, colour_keeping(), RunOptions{},
+                   [](const LinearEpoch&) { return false; });
+    } catch (const core::UserError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  const ToySet good(6, 1);
+  ToySet unlabelled(6, 1), more_values(6, 1);
+  unlabelled.factors_[0].values[4] = -1;
+  more_values.factors_[0].num_values = 4;
+  EXPECT_EQ(message(good, good, 0, "train"), "no error");
+  EXPECT_THAT(message(unlabelled, good, 0, "train"),
+              HasSubstr("factor hue of the training images: image 4 has -1; expected 0 to 2"));
+  EXPECT_THAT(message(good, unlabelled, 0, "train"), HasSubstr("of the test images: image 4"));
+  EXPECT_THAT(
+      message(good, good, 2, "train"),
+      HasSubstr("factor 2 of the training images: there is none; expected 0 to 1 (hue, light)"));
+  EXPECT_THAT(message(good, more_values, 0, "train"),
+              HasSubstr("3 values in the training images, 4 in the test images"));
+  EXPECT_THAT(message(good, good, 0, "both"), HasSubstr("bn is 'both'; expected train or eval"));
+}
+
+}  // namespace
+}  // namespace ipirm::eval

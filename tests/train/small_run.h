@@ -1,0 +1,83 @@
+// A training run small enough for tests: 48 random images, a narrow ResNet-18, batches of 16.
+#pragma once
+
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "ipirm/core/error.h"
+#include "ipirm/train/minimize_step.h"
+#include "ipirm/train/trainer.h"
+
+namespace ipirm::train {
+
+// Random 16x16 images of 3 classes that differ in brightness.
+class RandomImages : public data::ImageSet {
+ public:
+  explicit RandomImages(int64_t size) : pixels_(static_cast<size_t>(size * 3 * 16 * 16)) {
+    data::Factor factor{"label", 3, {}};
+    for (int64_t i = 0; i < size; ++i) {
+      factor.values.push_back(i % 3);
+      core::KeyedRandom random(5, core::Purpose::kColoredDigits, 0, static_cast<uint64_t>(i));
+      for (int64_t k = 0; k < kBytes; ++k) {
+        pixels_[static_cast<size_t>(i * kBytes + k)] =
+            static_cast<uint8_t>(random.below(100) + 70 * static_cast<uint32_t>(i % 3));
+      }
+    }
+    factors_ = {factor};
+  }
+  int64_t size() const override { return static_cast<int64_t>(factors_[0].values.size()); }
+  data::Image image(int64_t i, std::vector<uint8_t>&) const override {
+    return {pixels_.data() + i * kBytes, 16, 16, 256, 16, 1};
+  }
+  const std::vector<data::Factor>& factors() const override { return factors_; }
+
+ private:
+  static constexpr int64_t kBytes = 3 * 16 * 16;
+  std::vector<uint8_t> pixels_;
+  std::vector<data::Factor> factors_;
+};
+
+// Everything a Trainer needs, in one place.
+struct SmallRun {
+  explicit SmallRun(const std::filesystem::path& path, ExistingRun existing = ExistingRun::kRefuse) {
+    torch::manual_seed(1);
+    model::Model model(model::ModelOptions{"resnet18", 2, 8});
+    use_channels_last(*model);
+    state.emplace(RunState{model, ops::Adam(model->parameters(), {.lr = 1e-3}),
+                           partition::PartitionSet(true, torch::kCPU), {}});
+    options.train.epochs = 4;
+    options.train.batch_size = 16;
+    options.train.penalty_weight = .2;
+    options.train.maximize_iter = 2;
+    options.train.eval_every = 2;
+    options.train.save_every = 2;
+    options.train.log_every = 2;
+    options.train.retain_group = true;
+    options.loss.keep_cont = true;
+    options.maximize.offline = true;
+    options.maximize.random_init = true;
+    options.maximize.passes = 3;
+    options.maximize.risk.balance.constrain = true;
+    auto set = std::make_shared<RandomImages>(48);
+    sets = {set, set, std::make_shared<RandomImages>(12)};
+    views.set = set;
+    views.augment.crop_size = 16;
+    views.loader.workers = 2;
+    views.loader.channels_last = true;
+    folder.emplace(path, existing);
+  }
+
+  Trainer trainer() { return Trainer(options, sets, views, *state, *folder, torch::kCPU); }
+
+  TrainerOptions options;
+  data::DataSets sets;
+  ViewSource views;
+  std::optional<RunState> state;
+  std::optional<RunFolder> folder;
+};
+
+}  // namespace ipirm::train

@@ -1,0 +1,181 @@
+// The training loop: what it writes, exact resume from any step, online and offline search, divergence, refusals.
+#include "ipirm/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "train/small_run.h"
+
+namespace ipirm::train {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    core::set_log_level("warning");
+    torch::set_num_threads(1);
+    root_ = fs::temp_directory_path() / core::cat("ipirm_trainer_", ::getpid());
+    fs::remove_all(root_);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  static std::vector<std::string> lines(const fs::path& path) {
+    std::ifstream file(path);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  }
+  // Events as text without their wall times and rates.
+  static std::vector<std::string> events(const fs::path& folder) {
+    std::vector<std::string> all;
+    for (const auto& line : lines(folder / "metrics.jsonl")) {
+      auto event = nlohmann::ordered_json::parse(line);
+      event.erase("seconds");
+      event.erase("samples_per_second");
+      all.push_back(event.dump());
+    }
+    return all;
+  }
+  static void expect_same_weights(const model::Model& a, const model::Model& b) {
+    const auto x = checkpoint::state_dict(*a), y = checkpoint::state_dict(*b);
+    for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
+  }
+
+  fs::path root_;
+};
+
+TEST_F(TrainerTest, WritesWhatTheSpecSays) {
+  SmallRun run(root_ / "a");
+  EXPECT_TRUE(run.trainer().run());
+  std::map<std::string, int> count;
+  for (const auto& line : lines(root_ / "a" / "metrics.jsonl")) {
+    ++count[nlohmann::json::parse(line)["event"].get<std::string>()];
+  }
+  EXPECT_EQ(count["step"], 12);           // 4 epochs of 3 batches
+  EXPECT_EQ(count["epoch"], 4);
+  EXPECT_EQ(count["maximize"], 3);        // before epoch 1, after 2 and 4
+  EXPECT_EQ(count["maximize_pass"], 9);
+  EXPECT_EQ(count["knn"], 2);
+  for (const char* name : {"GroupResults_0.npy", "GroupResults_2.npy", "GroupResults_4.npy", "model_2.pt", "model_4.pt",
+                           "state.pt"}) {
+    EXPECT_TRUE(fs::exists(root_ / "a" / name)) << name;
+  }
+  EXPECT_FALSE(fs::exists(root_ / "a" / "model_1.pt"));
+  EXPECT_EQ(lines(root_ / "a" / "knn_result.txt").size(), 2u);
+  EXPECT_THAT(lines(root_ / "a" / "knn_result.txt")[0], ::testing::MatchesRegex("test_acc@1: .*, test_acc@5: .*"));
+  EXPECT_THAT(lines(root_ / "a" / "log.txt")[0], HasSubstr("Train Epoch: [1/4] [32/48]  Loss: "));
+  EXPECT_EQ(run.state->partitions.size(), 3);
+}
+
+// Stopped after any step, also right at an epoch's end, a resumed run ends with the same bits and writes each event once.
+TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
+  SmallRun whole(root_ / "whole");
+  ASSERT_TRUE(whole.trainer().run());
+  for (const int64_t stop : {1, 3, 5, 6, 8}) {
+    const auto path = root_ / core::cat("stopped", stop);
+    {
+      SmallRun first(path);
+      first.options.train.max_steps = stop;
+      EXPECT_FALSE(first.trainer().run());
+      EXPECT_EQ(first.state->position.total_steps, stop);
+    }
+    SmallRun second(path, ExistingRun::kResume);
+    second.views.loader.workers = 3;
+    const auto saved = second.folder->load_state();
+    ASSERT_TRUE(saved);
+    restore(*second.state, *saved, path / "state.pt");
+    EXPECT_TRUE(second.trainer().run());
+    expect_same_weights(whole.state->model, second.state->model);
+    EXPECT_TRUE(torch::equal(whole.state->partitions.newest(), second.state->partitions.newest()));
+    // The epoch that was cut has its mean over the steps after the cut alone: compare everything else.
+    const auto without_epochs = [](std::vector<std::string> all) {
+      std::erase_if(all, [](const auto& line) { return line.find("\"event\":\"epoch\"") != std::string::npos; });
+      return all;
+    };
+    EXPECT_EQ(without_epochs(events(root_ / "whole")), without_epochs(events(path))) << "stopped after step " << stop;
+    EXPECT_EQ(lines(root_ / "whole" / "knn_result.txt"), lines(path / "knn_result.txt"));
+  }
+}
+
+TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
+  SmallRun run(root_ / "b");
+  run.options.loss.baseline = true;
+  run.options.train.epochs = 1;
+  EXPECT_TRUE(run.trainer().run());
+  EXPECT_TRUE(run.state->partitions.empty());
+  for (const auto& event : events(root_ / "b")) EXPECT_EQ(event.find("maximize"), std::string::npos);
+  EXPECT_TRUE(fs::exists(root_ / "b" / "model_1.pt"));
+}
+
+TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
+  SmallRun run(root_ / "c");
+  run.options.maximize.offline = false;
+  run.options.maximize.batch_size = 20;
+  run.options.maximize.num_env = run.options.loss.num_env = 3;
+  run.options.train.epochs = 2;
+  EXPECT_TRUE(run.trainer().run());
+  EXPECT_EQ(run.state->partitions.newest().size(1), 3);
+}
+
+// Without --retain_group the newest partition alone counts, and without --random_init the search starts from it.
+TEST_F(TrainerTest, TheNewestPartitionAloneCounts) {
+  SmallRun run(root_ / "d");
+  run.state->partitions = partition::PartitionSet(false, torch::kCPU);
+  run.options.maximize.random_init = false;
+  run.options.train.epochs = 2;
+  EXPECT_TRUE(run.trainer().run());
+  EXPECT_EQ(run.state->partitions.size(), 1);
+}
+
+TEST_F(TrainerTest, ALossThatIsNotFiniteStopsTheRunWithItsStepAndState) {
+  SmallRun run(root_ / "e");
+  {
+    torch::NoGradGuard no_grad;
+    run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+  run.options.loss.baseline = true;
+  try {
+    run.trainer().run();
+    FAIL() << "the run went on";
+  } catch (const DivergedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("epoch 1, step 1: the loss is nan"));
+    EXPECT_THAT(error.what(), HasSubstr("failed_state.pt"));
+  }
+  EXPECT_TRUE(fs::exists(root_ / "e" / "failed_state.pt"));
+  EXPECT_FALSE(fs::exists(root_ / "e" / "state.pt"));
+}
+
+TEST_F(TrainerTest, ABatchLargerThanTheSetIsRefused) {
+  SmallRun run(root_ / "f");
+  run.options.train.batch_size = 49;
+  EXPECT_THROW(run.trainer(), core::UserError);
+}
+
+TEST_F(TrainerTest, AFolderWithARunIsRefusedOverwrittenOrKept) {
+  { SmallRun(root_ / "g").trainer().run(); }
+  std::ofstream(root_ / "g" / "notes.md") << "mine";
+  EXPECT_THROW(SmallRun(root_ / "g"), core::UserError);
+  EXPECT_TRUE(fs::exists(root_ / "g" / "model_4.pt"));
+  SmallRun again(root_ / "g", ExistingRun::kOverwrite);
+  EXPECT_FALSE(fs::exists(root_ / "g" / "model_4.pt"));
+  EXPECT_TRUE(fs::exists(root_ / "g" / "notes.md"));
+}
+
+TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {
+  { SmallRun(root_ / "h").trainer().run(); }
+  const auto saved = read_run_state(root_ / "h" / "state.pt");
+  SmallRun other(root_ / "i");
+  model::Model wider(model::ModelOptions{"resnet18", 3, 8});
+  other.state.emplace(RunState{wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
+  EXPECT_THROW(restore(*other.state, saved, "state.pt"), core::UserError);
+}
+
+}  // namespace
+}  // namespace ipirm::train
