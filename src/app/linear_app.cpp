@@ -36,6 +36,7 @@ model::Model load_model(const config::LinearConfig& config, torch::Device device
   model::Model model(options);
   checkpoint::load_state_dict(*model, weights, path);
   model->to(device);
+  model::use_channels_last(*model);
   return model;
 }
 

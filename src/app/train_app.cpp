@@ -12,8 +12,8 @@
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
+#include "ipirm/core/keyed_random.h"
 #include "ipirm/core/log.h"
-#include "ipirm/train/minimize_step.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::app {
@@ -34,13 +34,13 @@ torch::Tensor read_partition(const fs::path& path, int64_t num_samples, int64_t 
 }
 
 model::Model make_model(const config::TrainConfig& config, torch::Device device) {
-  torch::manual_seed(config.train.seed);
+  torch::manual_seed(core::KeyedRandom(config.train.seed, core::Purpose::kModelInit, 0).bits());
   model::Model model(config.model);
   if (!config.pretrain_model.empty()) {
     checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model), config.pretrain_model);
   }
   model->to(device);
-  train::use_channels_last(*model);
+  model::use_channels_last(*model);
   return model;
 }
 

@@ -49,7 +49,7 @@ class TapsTable {
 
 // Memory that the operations need; it grows to the largest picture seen and is then reused.
 struct Workspace {
-  std::vector<uint8_t> crop, first_pass, turned, second_pass, planes;
+  std::vector<uint8_t> bordered, crop, first_pass, turned, second_pass, planes;
   std::vector<uint16_t> blur;
   TapsTable horizontal, vertical;
   // A size x size picture in `planes`.
@@ -57,7 +57,7 @@ struct Workspace {
 };
 
 struct CropBox {
-  int top = 0, left = 0, height = 0, width = 0;  // pixels, inside the image
+  int top = 0, left = 0, height = 0, width = 0;  // pixels
 };
 
 // The box of the image, resized to out's size, 8 bit between the two directions; mirrored left to

@@ -1,4 +1,5 @@
 // Crop and antialiased bilinear resize, after Pillow's Resample.c.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -141,8 +142,35 @@ Planes Workspace::square(int size) {
   return {data, data + pixels, data + 2 * pixels, size, size};
 }
 
+namespace {
+
+// The box as an image of its own, black where it reaches beyond the image.
+data::Image with_black_border(const data::Image& image, const CropBox& box,
+                              std::vector<uint8_t>& memory) {
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(box.height) * box.width;
+  memory.assign(static_cast<size_t>(3 * plane), 0);
+  const int first_x = std::max(0, -box.left), end_x = std::min(box.width, image.width - box.left);
+  const int first_y = std::max(0, -box.top), end_y = std::min(box.height, image.height - box.top);
+  for (int channel = 0; channel < 3; ++channel) {
+    for (int y = first_y; y < end_y; ++y) {
+      const uint8_t* row = image.pixels + channel * image.channel_stride +
+                           (box.top + y) * image.row_stride + box.left * image.column_stride;
+      uint8_t* to = memory.data() + channel * plane + static_cast<ptrdiff_t>(y) * box.width;
+      for (int x = first_x; x < end_x; ++x) to[x] = row[x * image.column_stride];
+    }
+  }
+  return {memory.data(), box.height, box.width, plane, box.width, 1};
+}
+
+}  // namespace
+
 void crop_resize(const data::Image& image, const CropBox& box, bool flip, Workspace& workspace,
                  const Planes& out) {
+  if (box.top < 0 || box.left < 0 || box.top + box.height > image.height ||
+      box.left + box.width > image.width) {
+    const data::Image bordered = with_black_border(image, box, workspace.bordered);
+    return crop_resize(bordered, {0, 0, box.height, box.width}, flip, workspace, out);
+  }
   const TapsView horizontal = workspace.horizontal.get(box.width, out.width).view();
   const TapsView vertical = workspace.vertical.get(box.height, out.height).view();
   const int lost_height = box.height - out.height, lost_width = box.width - out.width;

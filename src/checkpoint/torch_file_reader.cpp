@@ -24,9 +24,10 @@ using core::cat;
 using core::UserError;
 using Kind = Value::Kind;
 
-constexpr size_t kMaxPickleBytes = size_t{32}
-                                   << 20;  // names and shapes of some hundred thousand tensors
-constexpr int kMaxNesting = 3;             // {"model": {"state_dict": {...}}}
+// Names and shapes of some hundred thousand tensors.
+constexpr size_t kMaxPickleBytes = size_t{32} << 20;
+// Dicts around the state_dict: {"model": {"state_dict": {...}}}.
+constexpr int kMaxNesting = 2;
 
 // Refuses what is no zip file, telling old torch files apart.
 void check_container(Bytes file, const std::string& path) {
@@ -146,7 +147,7 @@ const Value& find_state_dict(const Pickle& pickle, const std::string& path) {
     throw UserError(cat(path, ": holds ", kind_name(dict->kind),
                         ", expected a dict of tensors (a state_dict)"));
   }
-  for (int level = 0; level < kMaxNesting; ++level) {
+  for (int level = 0; level <= kMaxNesting; ++level) {
     const Value* inner = nullptr;
     for (const char* key : {"state_dict", "model"}) {
       const Value* entry = find_entry(pickle, *dict, key);

@@ -1,5 +1,4 @@
-// Image sets over mapped files of equal-sized records: some label bytes, then three planes of
-// pixels.
+// Image sets over mapped files of equal records: label bytes, then three planes of pixels.
 #include "data/binary_sets.h"
 
 #include <c10/util/Exception.h>

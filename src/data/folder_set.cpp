@@ -1,5 +1,4 @@
-// Lists a folder of image files and decodes them when first asked for, into a cache that needs no
-// lock to read.
+// Lists a folder of image files; decodes each when first asked for, into a cache without locks.
 #include "data/folder_set.h"
 
 #include <c10/util/Exception.h>

@@ -1,5 +1,5 @@
-// Structure walks of PNG, JPEG, BMP and WebP. The decoders print their complaints on stderr and
-// libjpeg fills what is missing with grey: a damaged file must be found before they see it.
+// Structure walks of PNG, JPEG, BMP and WebP, which find a damaged file before a decoder sees it.
+// (Decoders print their complaints on stderr, and libjpeg fills what is missing with grey.)
 #include "data/image_structure.h"
 
 #include <algorithm>

@@ -15,7 +15,6 @@
 #include "eval/ranking.h"
 #include "eval/views.h"
 #include "ipirm/core/error.h"
-#include "ipirm/core/keyed_random.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
 
@@ -50,8 +49,7 @@ torch::Tensor labels_of(const data::Factor& factor) {
 // PyTorch's default initialisation, from a generator of its own.
 torch::nn::Linear make_classifier(int64_t inputs, int64_t outputs, uint64_t seed,
                                   torch::Device device) {
-  core::KeyedRandom random(seed, core::Purpose::kModelInit, /*epoch=*/0, /*sample=*/1);
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(random.bits());
+  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   torch::nn::Linear classifier(inputs, outputs);
   const double bound = 1 / std::sqrt(static_cast<double>(inputs));
   {

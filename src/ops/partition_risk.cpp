@@ -12,7 +12,9 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t kWorkspaceBytes = int64_t{64} << 20;
+// On the CPU a block stays in the cache; on a GPU it is large enough to fill it.
+constexpr int64_t kCpuWorkspaceBytes = int64_t{2} << 20;
+constexpr int64_t kGpuWorkspaceBytes = int64_t{64} << 20;
 constexpr int64_t kBlockBuffers = 4;  // logits, E, H and one temporary
 
 // Everything that does not depend on the temperature.
@@ -61,7 +63,8 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
 template <class Visit>
 void for_each_block(const Batch& batch, Visit visit) {
   const int64_t row_bytes = batch.m() * batch.z.element_size() * kBlockBuffers;
-  const int64_t rows = std::clamp<int64_t>(kWorkspaceBytes / row_bytes, 1, batch.n());
+  const int64_t bytes = batch.z.is_cpu() ? kCpuWorkspaceBytes : kGpuWorkspaceBytes;
+  const int64_t rows = std::clamp<int64_t>(bytes / row_bytes, 1, batch.n());
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t begin = 0; begin < batch.n(); begin += rows) {
       visit(view * batch.n() + begin, view * batch.n() + std::min(begin + rows, batch.n()));

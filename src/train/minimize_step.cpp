@@ -26,11 +26,4 @@ loss::Terms minimize_step(model::Model& model, ops::Adam& adam, const torch::Ten
   return terms;
 }
 
-void use_channels_last(torch::nn::Module& module) {
-  torch::NoGradGuard no_grad;
-  for (auto& parameter : module.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
-}
-
 }  // namespace ipirm::train

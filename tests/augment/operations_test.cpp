@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(Steps, GoldenColour,
                                            GoldenStep{"contrast", adjust_contrast},
                                            GoldenStep{"saturation", adjust_saturation},
                                            GoldenStep{"hue", adjust_hue}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& step) { return step.param.name; });
 
 TEST(Operations, GrayscaleEqualsGolden) {
   Picture image = picture_of(golden("augment_color", "image"));

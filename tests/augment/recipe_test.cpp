@@ -108,10 +108,21 @@ TEST(Recipe, ViewIsAFunctionOfImageAndDraw) {
   EXPECT_TRUE(torch::equal(planar_view(image.image(), draw, 32), first));
 }
 
-TEST(Recipe, CropOutsideTheImageIsRefused) {
+TEST(Recipe, BeyondTheImageIsBlack) {
+  Picture image(4, 4);
+  std::fill(image.bytes.begin(), image.bytes.end(), uint8_t{255});
+  ViewDraw draw;
+  draw.top = -4, draw.left = 2, draw.height = draw.width = 8;
+  const auto bright = planar_view(image.image(), draw, 8)[0] > 0;
+  auto expected = torch::zeros({8, 8}, torch::kBool);
+  expected.narrow(0, 4, 4).narrow(1, 0, 2).fill_(true);
+  EXPECT_TRUE(torch::equal(bright, expected));
+}
+
+TEST(Recipe, EmptyCropIsRefused) {
   const Picture image(20, 20);
   ViewDraw draw;
-  draw.top = 5, draw.height = 16, draw.width = 20;
+  draw.height = 0, draw.width = 20;
   EXPECT_ANY_THROW(planar_view(image.image(), draw, 32));
 }
 

@@ -1,5 +1,4 @@
-// STL, CIFAR10 and CIFAR100: pixels, labels and order read back exactly; every damaged file is
-// reported with its place.
+// STL and CIFAR read back exactly, and every damaged file is reported with its place.
 #include <unistd.h>
 
 #include <chrono>

@@ -1,5 +1,4 @@
-// ColoredDigits: the embedded values are the shipped file's, the set never changes, colour says
-// nothing of the digit.
+// ColoredDigits holds the shipped file's digits, never changes, and colour tells no digit.
 #include "data/colored_digits.h"
 
 #include <algorithm>

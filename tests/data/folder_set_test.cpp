@@ -1,5 +1,4 @@
-// Folders of images: order, exact pixels, scaling and cropping, the cache, and errors that name the
-// file.
+// Folders of images: order, exact pixels, scaling, the cache, and errors that name the file.
 #include <gtest/gtest.h>
 
 #include <thread>

@@ -1,5 +1,4 @@
-// Loader: the same batches whatever the number of workers, in either memory format; failures come
-// out in their place.
+// Loader: the same batches from any number of workers; failures come out in their place.
 #include "ipirm/data/loader.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,4 @@
-// Writes small, valid data sets in each published format, with known pixels, for the tests of any
-// room.
+// Writes small, valid data sets with known pixels in each published format, for all tests.
 #pragma once
 
 #include <stdlib.h>

@@ -112,7 +112,7 @@ TEST(FeatureBank, RefusesImagesOfTwoSizes) {
 
 TEST(LinearProbe, LearnsAColourThatAnyEncoderShows) {
   model::Model model = small_model();
-  const auto epochs = probe(model, {.epochs = 15, .batch_size = 20, .lr = 3e-2});
+  const auto epochs = probe(model, {.epochs = 15, .batch_size = 50, .lr = 3e-2});
   for (auto& e : epochs) std::cerr << e.train_loss << " " << e.train_top1 << " " << e.test_loss << " " << e.test_top1 << "\n";
   ASSERT_EQ(epochs.size(), 15u);
   EXPECT_EQ(epochs.front().epoch, 1);

@@ -1,4 +1,4 @@
-# Checks torch files against PyTorch itself: what torch.save writes is read, and what ipirm writes torch.load reads.
+# Checks torch files against PyTorch: each reads what the other has written.
 import collections
 import os
 import pathlib
@@ -14,6 +14,9 @@ except ImportError as error:
     sys.exit(77)
 
 TOOL = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin")).parent / "tests" / "checkpoint_test"
+DTYPES = (
+    "float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"
+)
 
 
 class Hostile:
@@ -55,14 +58,26 @@ def layouts():
     return {
         "many": accepted({f"layer{i}.weight": torch.full((3,), i) for i in range(700)}),
         "requires_grad": accepted({"w": torch.rand(3, requires_grad=True)}),
-        "transposed": accepted({"w": torch.rand(3, 4).t(), "p": torch.rand(2, 3, 4).permute(2, 0, 1)}),
-        "slices": accepted({"w": numbers.view(5, 8)[1:4, 2::3], "last": numbers[39:], "none": numbers[5:5]}),
-        "channels_last": accepted({"w": torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)}),
+        "transposed": accepted(
+            {"w": torch.rand(3, 4).t(), "p": torch.rand(2, 3, 4).permute(2, 0, 1)}
+        ),
+        "slices": accepted(
+            {"w": numbers.view(5, 8)[1:4, 2::3], "last": numbers[39:], "none": numbers[5:5]}
+        ),
+        "channels_last": accepted(
+            {"w": torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)}
+        ),
         "expanded": accepted({"w": torch.rand(1, 3).expand(4, 3)}),
-        "odd_shapes": accepted({"scalar": torch.tensor(2.5), "empty": torch.zeros(0), "hollow": torch.zeros(3, 0, 2)}),
-        "special_values": accepted({"w": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45])}),
+        "odd_shapes": accepted(
+            {"scalar": torch.tensor(2.5), "empty": torch.zeros(0), "hollow": torch.zeros(3, 0, 2)}
+        ),
+        "special_values": accepted(
+            {"w": torch.tensor([float("nan"), float("inf"), -0.0, 1e-45])}
+        ),
         "unicode_names": accepted({"größe.重み": torch.rand(2)}),
-        "shared_storage": accepted({"a": shared, "b": shared[5:9], "c": shared.view(4, 5).t(), "tied": shared}),
+        "shared_storage": accepted(
+            {"a": shared, "b": shared[5:9], "c": shared.view(4, 5).t(), "tied": shared}
+        ),
         "large": accepted({"w": torch.rand(1000, 700)}),
     }
 
@@ -74,9 +89,17 @@ def accepted_cases():
     wrapped = torch.nn.DataParallel(model).state_dict()
     scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [5, 35])
     beside = {
-        "epoch": 7, "best": 0.5, "name": "run", "none": None, "flag": True, "seed": 2**64 - 1, "negative": -(2**40),
-        "list": [1, [2.0, "x"]], "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
+        "epoch": 7,
+        "negative": -(2**40),
+        "seed": 2**64 - 1,
+        "best": 0.5,
+        "name": "run",
+        "none": None,
+        "flag": True,
+        "list": [1, [2.0, "x"]],
         "shape": torch.Size([3, 4]),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
     }
     cases = {
         "ordered_dict": accepted(state),
@@ -94,7 +117,7 @@ def accepted_cases():
         "protocol_5": accepted(wrapped, pickle_protocol=5),
         **layouts(),
     }
-    for dtype in ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool"):
+    for dtype in DTYPES:
         cases[dtype] = accepted({"w": (torch.rand(3, 5) * 4).to(getattr(torch, dtype))})
     return cases
 
@@ -133,7 +156,9 @@ class TorchFileTest(unittest.TestCase):
             torch.save(value, cls.source / f"{name}.pt", **keywords)
         cls.save_as_from_cuda()
         environment = {
-            **os.environ, "IPIRM_TORCH_FILE_IN": str(cls.source), "IPIRM_TORCH_FILE_OUT": str(cls.target)
+            **os.environ,
+            "IPIRM_TORCH_FILE_IN": str(cls.source),
+            "IPIRM_TORCH_FILE_OUT": str(cls.target),
         }
         command = [TOOL, "--gtest_filter=TorchFileTool.Convert"]
         subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL, timeout=300)
@@ -184,7 +209,8 @@ class TorchFileTest(unittest.TestCase):
     def test_result_loads_into_a_module(self):
         model = small_model()
         model.load_state_dict(torch.load(self.target / "ordered_dict.pt", weights_only=True))
-        self.assertEqual(bits(model.conv.weight), bits(self.accepted["ordered_dict"][2]["conv.weight"]))
+        expected = self.accepted["ordered_dict"][2]
+        self.assertEqual(bits(model.conv.weight), bits(expected["conv.weight"]))
 
     def test_result_can_be_mapped(self):
         mapped = torch.load(self.target / "large.pt", weights_only=True, mmap=True)

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "ipirm/core/error.h"
-#include "ipirm/train/minimize_step.h"
+#include "ipirm/core/log.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::train {
@@ -46,7 +46,7 @@ struct SmallRun {
   explicit SmallRun(const std::filesystem::path& path, ExistingRun existing = ExistingRun::kRefuse) {
     torch::manual_seed(1);
     model::Model model(model::ModelOptions{"resnet18", 2, 8});
-    use_channels_last(*model);
+    model::use_channels_last(*model);
     state.emplace(RunState{model, ops::Adam(model->parameters(), {.lr = 1e-3}),
                            partition::PartitionSet(true, torch::kCPU), {}});
     options.train.epochs = 4;

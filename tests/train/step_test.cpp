@@ -67,7 +67,7 @@ TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
     return model;
   };
   auto model = make(), plain = make();
-  use_channels_last(*model);
+  model::use_channels_last(*model);
   ops::Adam adam(model->parameters(), {.lr = 1e-3, .weight_decay = 1e-2});
   torch::optim::Adam plain_adam(plain->parameters(), torch::optim::AdamOptions(1e-3).weight_decay(1e-2));
   loss::LossOptions options;

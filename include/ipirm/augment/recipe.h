@@ -34,12 +34,12 @@ struct ViewDraw {
 // whatever the options: flip; jitter or not; order (3); brightness, contrast, saturation, hue;
 // grayscale; blur or not; sigma; the crop's vertical and horizontal place; then area and aspect
 // ratio, again for each further try. So no setting shifts another's draws, and the number of tries
-// shifts none. The draws do not read options.recipe or options.crop_size.
+// shifts none. options.recipe and options.crop_size are not read.
 ViewDraw draw_view(core::KeyedRandom& random, const AugmentOptions& options, int height, int width);
 
 // The training view: crop and resize to size x size, flip, jitter, grayscale, blur, normalise.
-// Writes 3*size*size values. The crop must lie inside the image. Safe to call from several threads;
-// equal bytes on every processor.
+// Writes 3*size*size values, the same on every processor. What a crop takes in beyond the image is
+// black; its height and width and the size are >= 1. Safe to call from several threads.
 void make_view(const data::Image& image, const ViewDraw& draw, int size, const data::ViewOut& out);
 
 // The test view: to [0, 1] and normalise, at the image's own size.

@@ -15,6 +15,7 @@ enum class Purpose : uint8_t {
   kLinearOrder = 4,      // permutation of the linear evaluation's training set
   kLinearView = 5,       // augmentation of the linear evaluation's training views
   kColoredDigits = 6,    // hue, noise and split of the embedded set
+  kModelInit = 7,        // initial weights (seeds torch's generator)
   kPartitionInit = 8,    // initial partition logits
   kMaximizeOrder = 9,    // permutation of the bank, one a pass
   kMixup = 10,           // mixing coefficients and partners

@@ -15,7 +15,4 @@ loss::Terms minimize_step(model::Model& model, ops::Adam& adam, const torch::Ten
                           const torch::Tensor& environment, double penalty_weight, const loss::LossOptions& options,
                           bool bf16);
 
-// Puts the weights of convolutions into channels-last order, in which they run faster everywhere; the values stay.
-void use_channels_last(torch::nn::Module& module);
-
 }  // namespace ipirm::train
