@@ -1,23 +1,32 @@
 #!/usr/bin/env bash
 # From nothing to a result: sets up, trains IP-IRM on the embedded ColoredDigits on the CPU, evaluates, shows a table.
 #
-# usage: scripts/quickstart.sh [further flags of ipirm-train]
+# usage: scripts/quickstart.sh [--again]      --again: train anew instead of showing the results of an earlier call
 # After the set-up (20 minutes on 2 cores the first time, seconds later) it takes at most 6 minutes on 2 cores.
-# The variables of scripts/setup.sh apply (LIBTORCH, BUILD_DIR, JOBS).
+# Stopped by Ctrl-C it goes on where it was when called again. The variables of scripts/setup.sh apply.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=${BUILD_DIR:-build}/bin
+run=results/ColoredDigits/quickstart
+linear=downstream/ColoredDigits/quickstart
+case ${1:-} in
+  '') ;;
+  --again) rm -rf "$run" "$linear" ;;
+  *) echo "quickstart.sh: unknown argument '$1'; for other settings use $bin/ipirm-train --config configs/quickstart.yaml" >&2
+    exit 2 ;;
+esac
 scripts/setup.sh ipirm-train ipirm-linear
 
-run=results/ColoredDigits/quickstart
-echo "[quickstart] training IP-IRM on ColoredDigits: 30 epochs, 4 maximizations"
+echo "[quickstart] training IP-IRM on ColoredDigits: 30 epochs, 4 maximizations (an earlier run is gone on with)"
 start=$SECONDS
-"$bin/ipirm-train" --config configs/quickstart.yaml --name quickstart --overwrite "$@"
+"$bin/ipirm-train" --config configs/quickstart.yaml --name quickstart --device cpu --resume
 trained=$((SECONDS - start))
 
-model=$(find "$run" -name 'model_*.pt' | sort -V | tail -n 1)
-echo "[quickstart] linear evaluation of $model"
-"$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 20 \
-  --batch_size 256 --workers 2 --txt --overwrite --name quickstart --log_level warning
-python3 scripts/summarize.py "$run" downstream/ColoredDigits/quickstart
-echo "time: training ${trained} s, linear evaluation $((SECONDS - start - trained)) s"
+model=$run/model_30.pt
+if [[ ! $linear/result.txt -nt $model ]]; then
+  echo "[quickstart] linear evaluation of $model: 20 epochs, digit and colour"
+  "$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 20 \
+    --batch_size 256 --workers 2 --device cpu --txt --overwrite --name quickstart --log_level warning
+fi
+python3 scripts/summarize.py "$run" "$linear"
+echo "time of this call: training ${trained} s, linear evaluation $((SECONDS - start - trained)) s"

@@ -5,7 +5,7 @@
 #   LIBTORCH=DIR   use the LibTorch already in DIR (the folder that holds include/ and lib/) instead of the wheel
 #   BUILD_DIR=DIR  build there instead of build/
 #   JOBS=N         compile N files at once (default: all cores)
-#   CMAKE_ARGS=... further arguments to cmake, for instance -DIPIRM_SANITIZE=address,undefined
+#   CMAKE_ARGS=... further arguments to cmake; with -DIPIRM_SANITIZE=address,undefined choose another BUILD_DIR too
 # Running it again is quick: each step is skipped when there is nothing to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -55,7 +55,7 @@ if [[ -n ${LIBTORCH:-} ]]; then
 else
   if ! .venv/bin/python -c "import importlib.metadata as m; assert m.version('torch').split('+')[0]=='$TORCH_VERSION'; m.version('numpy')" 2>/dev/null; then
     say "installing torch $TORCH_VERSION into .venv/ (2 to 5 minutes, 5 GB)"
-    [[ -x .venv/bin/python ]] || quietly .setup/venv.log python3 -m venv .venv
+    [[ -x .venv/bin/pip ]] || quietly .setup/venv.log python3 -m venv --clear .venv
     quietly .setup/pip.log .venv/bin/pip install --disable-pip-version-check "torch==$TORCH_VERSION" "numpy==$NUMPY_VERSION"
   fi
   LIBTORCH=$(.venv/bin/python -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])")
@@ -67,7 +67,8 @@ build=${BUILD_DIR:-build}
 jobs=${JOBS:-$(nproc)}
 say "configuring $build/"
 # shellcheck disable=SC2086  # CMAKE_ARGS is a list of words
-quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" ${CMAKE_ARGS:-}
+quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" -DIPIRM_WERROR=OFF -DIPIRM_SANITIZE= \
+  ${CMAKE_ARGS:-}
 say "building with $jobs jobs (10 to 15 minutes on 2 cores the first time)"
 if [[ -t 1 ]]; then
   ninja -C "$build" -j "$jobs" "$@"

@@ -7,7 +7,8 @@
 
 namespace ipirm::app {
 
-model::ModelOptions infer_architecture(const checkpoint::StateDict& weights, const std::filesystem::path& source) {
+model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
+                                       const std::filesystem::path& source) {
   constexpr const char* kPrefix = "module.";
   std::map<std::string, torch::Tensor> by_name;
   for (const auto& [name, tensor] : weights) {
@@ -16,17 +17,18 @@ model::ModelOptions infer_architecture(const checkpoint::StateDict& weights, con
   const auto rows = [&](const char* name, int64_t dim) {
     const auto found = by_name.find(name);
     if (found == by_name.end() || found->second.dim() != dim) {
-      throw core::UserError(core::cat(source.string(), ": holds no ", dim, "-dimensional '", name, "' among its ",
-                                      by_name.size(), " tensors (first: ",
-                                      by_name.empty() ? "none" : by_name.begin()->first,
-                                      "); expected a model_E.pt as ipirm-train writes it"));
+      throw core::UserError(core::cat(
+          source.string(), ": holds no ", dim, "-dimensional '", name, "' among its ",
+          by_name.size(), " tensors (first: ", by_name.empty() ? "none" : by_name.begin()->first,
+          "); expected a model_E.pt as ipirm-train writes it"));
     }
     return static_cast<int>(found->second.size(0));
   };
   model::ModelOptions options;
   options.width = rows("f.0.weight", 4);
   options.feature_dim = rows("g.3.weight", 2);
-  // Bottleneck blocks have a third convolution; the first stage has 2 basic blocks in resnet18 and 3 in resnet34.
+  // Bottleneck blocks have a third convolution; the first stage has 2 basic blocks in resnet18 and
+  // 3 in resnet34.
   options.arch = by_name.count("f.3.0.conv3.weight") != 0   ? "resnet50"
                  : by_name.count("f.3.2.conv1.weight") != 0 ? "resnet34"
                                                             : "resnet18";

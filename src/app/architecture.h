@@ -8,8 +8,9 @@
 
 namespace ipirm::app {
 
-// Architecture, width and feature_dim of the network whose weights these are (SPEC 3 and 7). Throws UserError naming
-// `source` if they are no such network's.
-model::ModelOptions infer_architecture(const checkpoint::StateDict& weights, const std::filesystem::path& source);
+// Architecture, width and feature_dim of the network whose weights these are (SPEC 3 and 7). Throws
+// UserError naming `source` if they are no such network's.
+model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
+                                       const std::filesystem::path& source);
 
 }  // namespace ipirm::app

@@ -13,10 +13,12 @@
 namespace ipirm::app {
 namespace {
 
+// Without the driver the far larger libraries need not be read at all.
+bool has_driver() { return dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) != nullptr; }
+
 // The reason why CUDA cannot be used, or "" if it can.
 std::string load_cuda() {
-  // The driver first: without it the far larger libraries need not be read at all.
-  if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) return "no NVIDIA driver (libcuda.so.1) is installed";
+  if (!has_driver()) return "no NVIDIA driver (libcuda.so.1) is installed";
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return core::cat("this LibTorch has no CUDA half (", dlerror(), ")");
   }
@@ -30,8 +32,12 @@ torch::Device choose_device(const std::string& name) {
   const auto reason = load_cuda();
   if (reason.empty()) return torch::Device(torch::kCUDA, 0);
   if (name == "cuda") {
-    throw core::UserError(core::cat("--device cuda: ", reason, "; use --device cpu, or auto to take CUDA where there is one"));
+    throw core::UserError(core::cat("--device cuda: ", reason,
+                                    "; use --device cpu, or auto to take CUDA where there is one"));
   }
+  if (has_driver())
+    core::log_warning(
+        core::cat("computing on the CPU although a GPU driver is installed: ", reason));
   return torch::kCPU;
 }
 
@@ -47,8 +53,10 @@ void warn_if_bf16_is_slow(torch::Device device, bool bf16) {
     const auto found = capabilities.find(name);
     if (found != capabilities.end() && found->second.toBool()) return;
   }
-  core::log_warning("--precision bf16: this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX), so that bf16 is far "
-                    "slower than fp32 here; use --precision fp32");
+  core::log_warning(
+      "--precision bf16: this CPU has no bfloat16 arithmetic (AVX-512 BF16 or AMX), so that bf16 "
+      "is far "
+      "slower than fp32 here; use --precision fp32");
 }
 
 }  // namespace ipirm::app

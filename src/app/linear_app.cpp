@@ -1,7 +1,7 @@
 // Composes a linear evaluation: device, data, network, a probe for each known factor.
 #include "ipirm/app/linear_app.h"
 
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -48,8 +48,9 @@ class Results {
     core::make_writable_folder(folder);
     lock_.emplace(folder);
     if (fs::exists(folder / "result.txt") && !config.overwrite) {
-      throw core::UserError(core::cat((folder / "result.txt").string(),
-                                      ": an evaluation stands there; replace it by --overwrite, or choose another --name"));
+      throw core::UserError(core::cat(
+          (folder / "result.txt").string(),
+          ": an evaluation stands there; replace it by --overwrite, or choose another --name"));
     }
     core::write_atomically(folder / "config.yaml", to_yaml(config));
     text_.emplace(folder / "result.txt", /*keep=*/false);
@@ -59,8 +60,8 @@ class Results {
   void epoch(const std::string& factor, bool is_class, const eval::LinearEpoch& e) {
     if (!text_) return;
     char line[120];
-    std::snprintf(line, sizeof line, "test_loss: %.4f, test_acc@1: %.4f, test_acc@5: %.4f", e.test_loss, e.test_top1,
-                  e.test_top5);
+    std::snprintf(line, sizeof line, "test_loss: %.4f, test_acc@1: %.4f, test_acc@5: %.4f",
+                  e.test_loss, e.test_top1, e.test_top5);
     if (is_class) text_->line(line);
     metrics_->line(nlohmann::ordered_json({{"event", "linear"},
                                            {"factor", factor},
@@ -79,6 +80,21 @@ class Results {
   std::optional<core::LineFile> text_, metrics_;
 };
 
+// A line of the log; a loss that is no longer finite ends the evaluation.
+void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearEpoch& e) {
+  char line[160];
+  std::snprintf(line, sizeof line,
+                "%s  epoch %lld/%lld  train loss %.4f  test loss %.4f  test_acc@1 %.2f  "
+                "test_acc@5 %.2f",
+                factor.c_str(), static_cast<long long>(e.epoch), static_cast<long long>(epochs),
+                e.train_loss, e.test_loss, e.test_top1, e.test_top5);
+  core::log_info(line);
+  if (std::isfinite(e.train_loss) && std::isfinite(e.test_loss)) return;
+  throw std::runtime_error(core::cat(factor, ", epoch ", e.epoch, ": the loss is ", e.train_loss,
+                                     " in training, ", e.test_loss,
+                                     " in the test; try a smaller --lr"));
+}
+
 }  // namespace
 
 int run_linear(const config::LinearConfig& config) {
@@ -87,37 +103,36 @@ int run_linear(const config::LinearConfig& config) {
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);
   const auto sets = data::open_data_sets(config.data);
-  load_model(config, device);  // refuses what does not fit before anything is written
+  auto model = load_model(config, device);
   const auto folder = fs::path(config.downstream_root) / config.data.dataset / config.name;
   Results results(config, folder);
 
   eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size};
   run.loader.pinned = device.is_cuda();
   run.loader.channels_last = true;
-  core::log_info(core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.model_path, "  on ", config.data.dataset, "  ", sets.labelled->size(), " training, ",
-                           sets.test->size(), " test images"));
-  for (size_t f = 0; f < sets.labelled->factors().size() && !core::interrupted(); ++f) {
-    const auto name = sets.labelled->factors()[f].name;
-    auto model = load_model(config, device);  // each probe starts from the file's BatchNorm statistics
-    eval::LinearEpoch last;
-    double best = 0;
-    eval::linear_probe(model, *sets.labelled, *sets.test, static_cast<int>(f), config.linear, config.augment, run,
-                       [&](const eval::LinearEpoch& e) {
-                         results.epoch(name, f == 0, e);
-                         last = e;
-                         best = std::max(best, e.test_top1);
-                         char line[160];
-                         std::snprintf(line, sizeof line, "%s  epoch %lld/%lld  train loss %.4f  test loss %.4f  "
-                                       "test_acc@1 %.2f  test_acc@5 %.2f", name.c_str(), static_cast<long long>(e.epoch),
-                                       static_cast<long long>(config.linear.epochs), e.train_loss, e.test_loss,
-                                       e.test_top1, e.test_top5);
-                         core::log_info(line);
-                         return !core::interrupted();
-                       });
+  core::log_info(
+      core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ", config.precision));
+  core::log_info(core::cat(config.model_path, "  on ", config.data.dataset, "  ",
+                           sets.labelled->size(), " training, ", sets.test->size(),
+                           " test images"));
+  const auto& factors = sets.labelled->factors();
+  std::vector<eval::LinearEpoch> last(factors.size()), best(factors.size());
+  eval::linear_probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run,
+                     [&](int factor, const eval::LinearEpoch& e) {
+                       const auto f = static_cast<size_t>(factor);
+                       results.epoch(factors[f].name, f == 0, e);
+                       report_epoch(factors[f].name, config.linear.epochs, e);
+                       last[f] = e;
+                       if (e.epoch == 1 || e.test_top1 > best[f].test_top1) best[f] = e;
+                       return true;
+                     });
+  for (size_t f = 0; f < factors.size() && last[f].epoch > 0; ++f) {
     char line[160];
-    std::snprintf(line, sizeof line, "%s  best test_acc@1 %.2f  last test_acc@1 %.2f  last test_acc@5 %.2f", name.c_str(),
-                  best, last.test_top1, last.test_top5);
+    std::snprintf(line, sizeof line,
+                  "%s  best test_acc@1 %.2f test_acc@5 %.2f (epoch %lld)  last test_acc@1 %.2f "
+                  "test_acc@5 %.2f",
+                  factors[f].name.c_str(), best[f].test_top1, best[f].test_top5,
+                  static_cast<long long>(best[f].epoch), last[f].test_top1, last[f].test_top5);
     core::log_info(line);
   }
   if (config.txt) core::log_info(core::cat("results  ", folder.string()));

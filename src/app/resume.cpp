@@ -28,20 +28,27 @@ std::map<std::string, std::string> settings(const std::string& yaml) {
 }  // namespace
 
 void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now) {
-  static const std::set<std::string> kMayChange = {"epochs",    "workers",    "save_every",   "eval_every", "log_every",
-                                                   "max_steps", "device",     "results_root", "data_root",  "log_level",
-                                                   "name"};
-  const auto before = settings(core::read_file(config_file, kMaxConfigBytes)), after = settings(now);
+  static const std::set<std::string> kMayChange = {
+      "epochs", "workers",      "save_every", "eval_every", "log_every", "max_steps",
+      "device", "results_root", "data_root",  "log_level",  "name"};
+  const auto before = settings(core::read_file(config_file, kMaxConfigBytes)),
+             after = settings(now);
   std::string different;
   for (const auto& [name, value] : after) {
     const auto found = before.find(name);
-    if (kMayChange.count(name) != 0 || (found != before.end() && found->second == value)) continue;
-    different += core::cat(different.empty() ? "" : ", ", name, " (was ", found == before.end() ? "unset" : found->second,
-                           ", now ", value, ")");
+    const bool schedule =
+        name == "epochs" && after.count("increasing_weight") != 0 &&
+        after.at("increasing_weight") == "true";  // the weight depends on the last epoch
+    if ((kMayChange.count(name) != 0 && !schedule) ||
+        (found != before.end() && found->second == value))
+      continue;
+    different += core::cat(different.empty() ? "" : ", ", name, " (was ",
+                           found == before.end() ? "unset" : found->second, ", now ", value, ")");
   }
   if (!different.empty()) {
-    throw core::UserError(core::cat(config_file.string(), ": the run was started with other settings: ", different,
-                                    "; resume with those it was started with, or start anew with --overwrite"));
+    throw core::UserError(
+        core::cat(config_file.string(), ": the run was started with other settings: ", different,
+                  "; resume with those it was started with, or start anew with --overwrite"));
   }
 }
 

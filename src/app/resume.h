@@ -6,8 +6,9 @@
 
 namespace ipirm::app {
 
-// Compares the settings that a run was started with (its config.yaml) with those of now (the same form). Throws UserError
-// that names each setting that differs and may not: everything but how long, where and how often something is written.
+// Compares the settings that a run was started with (its config.yaml) with those of now (the same
+// form). Throws UserError that names each setting that differs and may not: everything but how
+// long, where and how often something is written.
 void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now);
 
 }  // namespace ipirm::app

@@ -23,21 +23,25 @@ namespace {
 torch::Tensor read_partition(const fs::path& path, int64_t num_samples, int64_t num_env) {
   const auto logits = checkpoint::read_npy(path);
   if (logits.dim() != 2 || logits.size(0) != num_samples || logits.size(1) != num_env) {
-    throw core::UserError(core::cat(path.string(), ": holds an array of shape ", logits.sizes(), ", expected (",
-                                    num_samples, ", ", num_env, "): a row for each training image, a column for each of ",
+    throw core::UserError(core::cat(path.string(), ": holds an array of shape ", logits.sizes(),
+                                    ", expected (", num_samples, ", ", num_env,
+                                    "): a row for each training image, a column for each of ",
                                     "--env_num environments"));
   }
-  if (!logits.is_floating_point() || !logits.isfinite().all().item<bool>()) {
+  const auto single = logits.to(torch::kFloat32);
+  if (!logits.is_floating_point() || !single.isfinite().all().item<bool>()) {
     throw core::UserError(core::cat(path.string(), ": expected finite floating-point logits"));
   }
-  return logits.to(torch::kFloat32);
+  return single;
 }
 
-model::Model make_model(const config::TrainConfig& config, torch::Device device) {
+// resuming: the weights will come from the state, not from --pretrain_model.
+model::Model make_model(const config::TrainConfig& config, torch::Device device, bool resuming) {
   torch::manual_seed(core::KeyedRandom(config.train.seed, core::Purpose::kModelInit, 0).bits());
   model::Model model(config.model);
-  if (!config.pretrain_model.empty()) {
-    checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model), config.pretrain_model);
+  if (!config.pretrain_model.empty() && !resuming) {
+    checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model),
+                                config.pretrain_model);
   }
   model->to(device);
   model::use_channels_last(*model);
@@ -58,42 +62,55 @@ int run_train(const config::TrainConfig& config) {
   views.loader.pinned = device.is_cuda();
   views.loader.channels_last = true;
 
-  auto model = make_model(config, device);
-  ops::Adam adam(model->parameters(), {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
-  train::RunState state{model, adam, partition::PartitionSet(config.train.retain_group, device), {}};
-  if (!config.partition.empty()) {
-    state.partitions.add(read_partition(config.partition, sets.train->size(), config.maximize.num_env));
+  const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
+  const bool resuming = config.resume && fs::exists(path / "state.pt");
+  auto model = make_model(config, device, resuming);
+  ops::Adam adam(model->parameters(),
+                 {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
+  train::RunState state{
+      model, std::move(adam), partition::PartitionSet(config.train.retain_group, device), {}};
+  if (!config.partition.empty() && !resuming) {
+    state.partitions.add(
+        read_partition(config.partition, sets.train->size(), config.maximize.num_env));
   }
 
   const auto yaml = to_yaml(config);
-  const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
-  if (config.resume && fs::exists(path / "config.yaml")) check_settings_unchanged(path / "config.yaml", yaml);
+  if (resuming && fs::exists(path / "config.yaml"))
+    check_settings_unchanged(path / "config.yaml", yaml);
   train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
                                 : config.overwrite ? train::ExistingRun::kOverwrite
                                                    : train::ExistingRun::kRefuse);
   if (config.resume) {
     if (const auto saved = folder.load_state()) {
-      state.partitions = partition::PartitionSet(config.train.retain_group, device);
       restore(state, *saved, path / "state.pt");
-      core::log_info(core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
+      folder.continue_texts(saved->text_sizes);
+      core::log_info(
+          core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
     } else {
+      folder.continue_texts({0, 0, 0});
       core::log_info("nothing to resume here yet: starting from the beginning");
     }
   }
+  train::Trainer trainer({config.train, config.loss, config.maximize, config.knn}, sets, views,
+                         state, folder, device);
   folder.write_config(yaml);
 
   int64_t parameters = 0;
   for (const auto& parameter : model->parameters()) parameters += parameter.numel();
-  core::log_info(core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.data.dataset, "  ", sets.train->size(), " training images (", sets.labelled->size(),
-                           " labelled), ", sets.test->size(), " test images"));
-  core::log_info(core::cat(config.model.arch, " of width ", config.model.width, "  ", parameters, " parameters"));
+  core::log_info(
+      core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
+  core::log_info(core::cat(config.data.dataset, "  ", sets.train->size(), " training images (",
+                           sets.labelled->size(), " labelled), ", sets.test->size(),
+                           " test images"));
+  core::log_info(core::cat(config.model.arch, " of width ", config.model.width, "  ", parameters,
+                           " parameters"));
   core::log_info(core::cat("results  ", path.string()));
 
-  train::Trainer trainer({config.train, config.loss, config.maximize, config.knn}, sets, views, state, folder, device);
   const bool done = trainer.run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  if (done) core::log_info(core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
+  if (done)
+    core::log_info(
+        core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
   return core::interrupted() && !done ? kExitInterrupted : kExitOk;
 }
 

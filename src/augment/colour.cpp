@@ -1,5 +1,4 @@
-// Colour jitter, grayscale, blur and normalisation, after Pillow's ImageEnhance, torchvision's hue
-// and OpenCV's blur.
+// Colour jitter, grayscale, blur and normalisation as Pillow, torchvision and OpenCV compute them.
 #include <array>
 #include <cmath>
 

@@ -1,11 +1,11 @@
-// The one source of all kernel sets: each kernels_*.cpp defines IPIRM_KERNEL_SET and includes this
-// under its target.
+// The one source of all kernel sets, included by kernels_*.cpp under the set's target.
 //
-// Plain loops that the compiler vectorises. Equal results on every instruction set rest on three
-// things: integers wherever Pillow or OpenCV use them; IEEE float and double operations in Pillow's
-// order; no contraction of a product and a sum into one fused operation, which would round once
-// instead of twice. No template, lambda or inline function from outside may be used here: code
-// shared with other files must not be compiled for a newer processor.
+// Plain loops that the compiler vectorises, and AVX2 by hand where it does that badly. Equal
+// results on every instruction set rest on three things: integers, or floats that hold them
+// exactly; IEEE operations in a fixed order elsewhere; no contraction of a product and a sum into
+// one fused operation, which would round once instead of twice. No template, lambda or inline
+// function from outside may be used here: code shared with other files must not be compiled for a
+// newer processor.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,8 +20,7 @@
 namespace ipirm::augment::IPIRM_KERNEL_SET {
 namespace {
 
-// --- Resize
-// ------------------------------------------------------------------------------------------------------
+// --- Resize -------------------------------------------------------------------------------------
 
 constexpr int32_t kHalf = 1 << (kWeightBits - 1);
 constexpr int kLanes = 16;
@@ -95,8 +94,7 @@ void resample(const uint8_t* in, ptrdiff_t in_stride, int lanes, const TapsView&
   }
 }
 
-// --- Transpose
-// ---------------------------------------------------------------------------------------------------
+// --- Transpose ----------------------------------------------------------------------------------
 
 typedef uint8_t Bytes __attribute__((vector_size(16)));
 typedef uint16_t Pairs __attribute__((vector_size(16)));
@@ -157,8 +155,7 @@ void transpose(const uint8_t* in, ptrdiff_t in_stride, int rows, int columns, ui
   }
 }
 
-// --- Colour
-// ------------------------------------------------------------------------------------------------------
+// --- Colour -------------------------------------------------------------------------------------
 // In float, a tile of pixels at a time: sums and products of 8-bit values with 16-bit weights stay
 // below 2^24, exact.
 
@@ -351,8 +348,7 @@ void shift_hue(uint8_t* red, uint8_t* green, uint8_t* blue, int n, int shift) {
   }
 }
 
-// --- Blur
-// --------------------------------------------------------------------------------------------------------
+// --- Blur ---------------------------------------------------------------------------------------
 
 inline void blur_lines(const uint16_t* __restrict above, const uint16_t* __restrict middle,
                        const uint16_t* __restrict below, int n, int side, uint8_t* __restrict out) {

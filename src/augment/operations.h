@@ -1,5 +1,4 @@
-// Pure image operations on 8-bit pictures: the steps of SPEC 2, each as Pillow or OpenCV computes
-// it, bit for bit.
+// Pure operations on 8-bit pictures: the steps of SPEC 2, equal to Pillow and OpenCV in every bit.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +34,8 @@ class Taps {
   std::vector<double> exact_;
 };
 
-// The taps of one output size for every input length met so far: a view's two would take longer
-// than its colours.
+// The taps of one output size for every input length met so far: making a view's two anew took a
+// twelfth of its time.
 class TapsTable {
  public:
   const Taps& get(int in, int out);
@@ -62,8 +61,8 @@ struct CropBox {
 
 // The box of the image, resized to out's size, 8 bit between the two directions; mirrored left to
 // right if flip. Horizontally first, except that a box whose height shrinks by more than twice the
-// pixels that its width does goes vertically first: Pillow's rule since version 13, with which the
-// golden values were made.
+// pixels that its width does goes vertically first: the rule of Pillow 13 (12.0 has none), which
+// the golden values follow.
 void crop_resize(const data::Image& image, const CropBox& box, bool flip, Workspace& workspace,
                  const Planes& out);
 

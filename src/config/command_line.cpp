@@ -118,7 +118,8 @@ class CommandLine {
  private:
   // CLI11 sets two empty lines between topics and none below the purpose.
   std::string help() const {
-    return CLI::detail::find_and_replace(cat(program_.purpose, "\n\n", app_.help()), "\n\n\n", "\n\n");
+    return CLI::detail::find_and_replace(cat(program_.purpose, "\n\n", app_.help()), "\n\n\n",
+                                         "\n\n");
   }
 
   // CLI11's message begins with the flag: "--lr: 1 required X missing".

@@ -197,9 +197,9 @@ const Field* find_field(const std::vector<Field>& fields, const std::string& nam
 
 std::string in_quotes(const std::string& text) {
   constexpr size_t kShown = 60;
-  std::string shown = text.size() > kShown ? text.substr(0, kShown) + "..." : text;
+  std::string shown = text.substr(0, kShown);
   std::ranges::replace_if(shown, is_control, '?');
-  return "'" + shown + "'";
+  return cat("'", shown, text.size() > kShown ? "...'" : "'");
 }
 
 std::string dump_yaml(const std::string& program, const std::vector<Field>& fields) {

@@ -42,21 +42,21 @@ void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
 
 void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Model";
-  append(fields,
-         {
-             {"arch",
-              group,
-              "NAME",
-              "resnet18, resnet34 or resnet50",
-              &c.model.arch,
-              {},
-              arch_choices()},
-             {"width", group, "N", "channels of the first stage", &c.model.width, between(1, 1024)},
-             {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
-              between(1, 65536)},
-             {"pretrain_model", group, "FILE", "start from the weights of this .pt file",
-              &c.pretrain_model},
-         });
+  append(fields, {
+                     {"arch",
+                      group,
+                      "NAME",
+                      "resnet18, resnet34 or resnet50",
+                      &c.model.arch,
+                      {},
+                      arch_choices()},
+                     {"width", group, "N", "channels of the first stage, a multiple of 8",
+                      &c.model.width, between(8, 1024)},
+                     {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
+                      between(1, 65536)},
+                     {"pretrain_model", group, "FILE", "start from the weights of this .pt file",
+                      &c.pretrain_model},
+                 });
 }
 
 void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
@@ -91,41 +91,42 @@ void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
 
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Environments (maximization)";
-  append(fields,
-         {
-             {"env_num", group, "N", "environments of a partition", &c.loss.num_env,
-              between(2, 65536)},
-             {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
-              count_from(1)},
-             {"partition", group, "FILE",
-              "start from this .npy partition: no maximization before epoch 1", &c.partition},
-             {"offline", group, "", "embed the set once a maximization, not once a pass",
-              &c.maximize.offline},
-             {"random_init", group, "", "start each maximization from random logits",
-              &c.maximize.random_init},
-             {"irm_mode",
-              group,
-              "v1|v2",
-              "penalty; v2: variance of the environments' losses",
-              &c.maximize.risk.irm_mode,
-              {},
-              {"v1", "v2"}},
-             {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
-              &c.maximize.risk.irm_weight, at_least(0)},
-             {"constrain", group, "", "keep the environments' sizes alike",
-              &c.maximize.risk.balance.constrain},
-             {"constrain_relax", group, "", "with --constrain: only beyond about 2:1",
-              &c.maximize.risk.balance.constrain_relax},
-             {"nonorm", group, "", "do not divide the risk by the environments' sizes",
-              &c.maximize.risk.balance.nonorm},
-             {"maximize_batch", group, "N", "samples in a batch, at least 2; 0: the whole set",
-              &c.maximize.batch_size, count_from(0)},
-             {"maximize_passes", group, "N", "passes at most", &c.maximize.passes, count_from(1)},
-             {"maximize_lr", group, "X", "learning rate of Adam over the logits", &c.maximize.lr,
-              above(0)},
-             {"maximize_milestones", group, "N,N", "passes after which that rate falls to a fifth",
-              &c.maximize.milestones, count_from(0)},
-         });
+  append(
+      fields,
+      {
+          {"env_num", group, "N", "environments of a partition", &c.loss.num_env,
+           between(2, 65536)},
+          {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
+           count_from(1)},
+          {"partition", group, "FILE",
+           "start from this .npy partition: no maximization before epoch 1", &c.partition},
+          {"offline", group, "", "embed the set once a maximization, not once a pass",
+           &c.maximize.offline},
+          {"random_init", group, "", "start each maximization from random logits",
+           &c.maximize.random_init},
+          {"irm_mode",
+           group,
+           "v1|v2",
+           "penalty; v2: variance of the environments' losses",
+           &c.maximize.risk.irm_mode,
+           {},
+           {"v1", "v2"}},
+          {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
+           &c.maximize.risk.irm_weight, at_least(0)},
+          {"constrain", group, "", "keep the environments' sizes alike",
+           &c.maximize.risk.balance.constrain},
+          {"constrain_relax", group, "", "with --constrain: only beyond about 2:1",
+           &c.maximize.risk.balance.constrain_relax},
+          {"nonorm", group, "", "do not divide the risk by the environments' sizes",
+           &c.maximize.risk.balance.nonorm},
+          {"maximize_batch", group, "N", "samples in a batch, at least 2; 0: the whole set",
+           &c.maximize.batch_size, count_from(0)},
+          {"maximize_passes", group, "N", "passes at most", &c.maximize.passes, between(1, 4096)},
+          {"maximize_lr", group, "X", "learning rate of Adam over the logits", &c.maximize.lr,
+           above(0)},
+          {"maximize_milestones", group, "N,N", "passes after which that rate falls to a fifth",
+           &c.maximize.milestones, count_from(0)},
+      });
 }
 
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
@@ -205,6 +206,7 @@ void check(const TrainConfig& c) {
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
   refuse_if(c.results_root.empty(),
             "--results_root is empty: name a folder, '.' for the current one");
+  refuse_if(c.model.width % 8 != 0, "--width: expected a multiple of 8, such as 16 or 64");
   check_name(c.name);
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
 
 namespace ipirm::core {
 namespace fs = std::filesystem;
@@ -29,7 +30,8 @@ namespace {
 // A descriptor that closes itself on every way out.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, const char* action) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  Descriptor(const fs::path& path, int flags, const char* action)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail(path, action);
   }
   ~Descriptor() { close(); }
@@ -46,7 +48,8 @@ class Descriptor {
 struct stat regular_file_status(int fd, const fs::path& path) {
   struct stat status = {};
   if (::fstat(fd, &status) != 0) fail(path, "read");
-  if (!S_ISREG(status.st_mode)) throw UserError(cat(path.string(), ": is no regular file; check the path"));
+  if (!S_ISREG(status.st_mode))
+    throw UserError(cat(path.string(), ": is no regular file; check the path"));
   return status;
 }
 
@@ -77,7 +80,8 @@ std::string read_file(const fs::path& path, uint64_t max_bytes) {
   Descriptor file(path, O_RDONLY, "open");
   const auto size = static_cast<uint64_t>(regular_file_status(file.get(), path).st_size);
   if (size > max_bytes) {
-    throw UserError(cat(path.string(), ": holds ", size, " bytes, more than the ", max_bytes, " such a file may have"));
+    throw UserError(cat(path.string(), ": holds ", size, " bytes, more than the ", max_bytes,
+                        " such a file may have"));
   }
   std::string content(size, '\0');
   size_t done = 0;
@@ -106,7 +110,9 @@ MappedFile::~MappedFile() {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
@@ -129,8 +135,10 @@ void write_atomically(const fs::path& path, const std::function<void(FileWriter&
     ::unlink(temporary.c_str());
     throw;
   }
-  Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY, "open");
-  if (::fsync(folder.get()) != 0 && errno != EINVAL) fail(path, "write");  // EINVAL: a file system without it
+  Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."),
+                    O_RDONLY | O_DIRECTORY, "open");
+  if (::fsync(folder.get()) != 0 && errno != EINVAL)
+    fail(path, "write");  // EINVAL: a file system without it
 }
 
 void write_atomically(const fs::path& path, std::string_view content) {
@@ -144,6 +152,10 @@ LineFile::LineFile(const fs::path& path, bool keep) : path_(path) {
   if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path, "write");
 }
 
+void LineFile::flush() {
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail(path_, "write");
+}
+
 LineFile::~LineFile() { ::close(descriptor_); }
 
 void LineFile::line(std::string_view text) {
@@ -155,8 +167,10 @@ void LineFile::line(std::string_view text) {
 
 void LineFile::truncate_to(uint64_t size) {
   if (size > size_) {
-    throw UserError(cat(path_.string(), ": holds ", size_, " bytes, but the saved state was written when it held ", size,
-                        "; the file was changed from outside: restore it, or start anew with --overwrite"));
+    log_warning(cat(
+        path_.string(), ": holds ", size_, " bytes, but ", size,
+        " when the state was saved; it was changed from outside, and its last lines are missing"));
+    return;
   }
   if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(path_, "write");
   if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path_, "write");
@@ -167,7 +181,8 @@ void make_writable_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) {
-    throw UserError(cat(path.string(), ": cannot make this folder: ", error.message(), "; choose a place you may write to"));
+    throw UserError(cat(path.string(), ": cannot make this folder: ", error.message(),
+                        "; choose a place you may write to"));
   }
   if (::access(path.c_str(), W_OK | X_OK) != 0) fail(path, "write into this folder");
 }
@@ -176,7 +191,9 @@ FolderLock::FolderLock(const fs::path& folder) {
   Descriptor file(folder / ".lock", O_RDWR | O_CREAT, "lock");
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) fail(folder, "lock");
-    throw UserError(cat(folder.string(), ": another run is using this folder; wait for it to end, or choose another --name"));
+    throw UserError(
+        cat(folder.string(),
+            ": another run is using this folder; wait for it to end, or choose another --name"));
   }
   descriptor_ = file.release();
 }

@@ -8,7 +8,8 @@
 
 namespace ipirm::core {
 
-KeyedRandom::KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample, uint32_t view)
+KeyedRandom::KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample,
+                         uint32_t view)
     : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
       counter_{0, static_cast<uint32_t>(sample), static_cast<uint32_t>(epoch),
                (static_cast<uint32_t>(purpose) << 24) | ((view & 0xffu) << 16) |
@@ -72,7 +73,9 @@ double KeyedRandom::gamma(double shape) {
 double KeyedRandom::beta(double a, double b) {
   const double x = gamma(a), y = gamma(b);
   if (x + y > 0.0) return x / (x + y);
-  return chance(a / (a + b)) ? 1.0 : 0.0;  // both underflowed: for tiny a, b Beta is a coin between the ends
+  return chance(a / (a + b))
+             ? 1.0
+             : 0.0;  // both underflowed: for tiny a, b Beta is a coin between the ends
 }
 
 std::vector<int64_t> permutation(KeyedRandom random, int64_t n) {

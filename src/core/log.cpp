@@ -5,8 +5,8 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <cmath>
+#include <cstdio>
 #include <memory>
 
 #include "ipirm/core/error.h"
@@ -25,14 +25,16 @@ void clear_progress_line() {
 }
 
 spdlog::logger& logger(bool problem) {
-  static const auto make = [](const char* name, std::shared_ptr<spdlog::sinks::sink> sink, const char* pattern) {
+  static const auto make = [](const char* name, std::shared_ptr<spdlog::sinks::sink> sink,
+                              const char* pattern) {
     sink->set_pattern(pattern);
     auto made = std::make_shared<spdlog::logger>(name, std::move(sink));
     made->set_level(spdlog::level::info);
     made->flush_on(spdlog::level::trace);
     return made;
   };
-  static const auto out = make("out", std::make_shared<spdlog::sinks::ansicolor_stdout_sink_mt>(), "%v");
+  static const auto out =
+      make("out", std::make_shared<spdlog::sinks::ansicolor_stdout_sink_mt>(), "%v");
   static const auto err =
       make("err", std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(), "%^%l%$: %v");
   return problem ? *err : *out;
@@ -68,7 +70,8 @@ std::string human_duration(double seconds) {
   if (seconds < 60) {
     std::snprintf(text, sizeof text, "%.0f s", seconds);
   } else if (seconds < 3600) {
-    std::snprintf(text, sizeof text, "%dm %02ds", static_cast<int>(seconds) / 60, static_cast<int>(seconds) % 60);
+    std::snprintf(text, sizeof text, "%dm %02ds", static_cast<int>(seconds) / 60,
+                  static_cast<int>(seconds) % 60);
   } else {
     std::snprintf(text, sizeof text, "%.0fh %02dm", std::floor(seconds / 3600),
                   static_cast<int>(std::fmod(seconds, 3600.0) / 60));
@@ -100,8 +103,8 @@ void Progress::update(int64_t done, const std::string& text) {
   const double left = rate > 0 ? static_cast<double>(total_ - done) / rate : 0;
   char numbers[96];
   std::snprintf(numbers, sizeof numbers, "%3.0f%%  %.*f %s/s  %s left",
-                100.0 * static_cast<double>(done) / static_cast<double>(total_), rate < 10 ? 1 : 0, rate, unit_.c_str(),
-                human_duration(left).c_str());
+                100.0 * static_cast<double>(done) / static_cast<double>(total_), rate < 10 ? 1 : 0,
+                rate, unit_.c_str(), human_duration(left).c_str());
   if (terminal_) {
     std::fprintf(stderr, "\r\x1b[K%s  %s  %s", label_.c_str(), numbers, text.c_str());
     g_line_shown = true;

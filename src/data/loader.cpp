@@ -68,7 +68,8 @@ std::unique_ptr<Pending> Loader::State::open_batch() {
   made->first = next_first;
   made->size = std::min(batch_size, end - next_first);
   const auto samples = order.begin() + next_first;
-  made->batch.index = at::empty({made->size}, at::kLong);
+  made->batch.index =
+      at::empty({made->size}, at::TensorOptions(at::kLong).pinned_memory(options.pinned));
   std::copy(samples, samples + made->size, made->batch.index.data_ptr<int64_t>());
   const auto format =
       options.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;

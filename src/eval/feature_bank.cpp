@@ -5,6 +5,7 @@
 
 #include "eval/encode.h"
 #include "eval/views.h"
+#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
 
@@ -24,7 +25,7 @@ torch::Tensor encode_test_views(model::Model& model, const data::ImageSet& set,
                    torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
   core::Progress progress(progress_label, set.size(), "images");
   int64_t done = 0;
-  while (const auto batch = loader->next()) {
+  while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
     const torch::Tensor h =
         model->encode(batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned));
     namespace F = torch::nn::functional;

@@ -10,11 +10,13 @@
 #include <cmath>
 #include <iomanip>
 #include <optional>
+#include <vector>
 
 #include "eval/encode.h"
 #include "eval/ranking.h"
 #include "eval/views.h"
 #include "ipirm/core/error.h"
+#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
 
@@ -98,12 +100,11 @@ std::string words(const Totals& totals) {
   return text.str();
 }
 
-// One evaluation: what does not change from epoch to epoch.
-class Probe {
+// One factor's classifier on the common encoder.
+class Head {
  public:
-  Probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test, int factor,
-        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
-      : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
+  Head(const data::ImageSet& train, const data::ImageSet& test, int factor, int64_t inputs,
+       const LinearOptions& options, torch::Device device) {
     const data::Factor& train_factor = known_factor(train, factor, "training");
     const data::Factor& test_factor = known_factor(test, factor, "test");
     if (train_factor.num_values != test_factor.num_values) {
@@ -111,20 +112,61 @@ class Probe {
                                       " values in the training images, ", test_factor.num_values,
                                       " in the test images; expected as many"));
     }
-    if (options.bn != "train" && options.bn != "eval")
-      throw core::UserError(core::cat("bn is '", options.bn, "'; expected train or eval"));
     train_labels_ = labels_of(train_factor);
-    test_labels_ = labels_of(test_factor).to(run.device);
-    classifier_ =
-        make_classifier(model->feature_size(), train_factor.num_values, options.seed, run.device);
+    test_labels_ = labels_of(test_factor).to(device);
+    classifier_ = make_classifier(inputs, train_factor.num_values, options.seed, device);
     adam_.emplace(classifier_->parameters(),
                   torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
   }
 
-  LinearEpoch epoch(int64_t number) {
-    const Totals::Means train = train_epoch(number).read();
-    const Totals::Means test = test_epoch(number).read();
-    return {number, train.loss, train.top1, train.top5, test.loss, test.top1, test.top5};
+  // One step on a batch's features h (B, F), which carry no graph; index (B) int64 on the CPU.
+  void train(const torch::Tensor& h, const torch::Tensor& index, Totals& totals) {
+    const torch::Tensor labels =
+        train_labels_.index_select(0, index).to(h.device(), /*non_blocking=*/true);
+    const torch::Tensor logits = classifier_(h);
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
+    adam_->zero_grad();
+    loss.backward();
+    adam_->step();
+    totals.add(loss, logits, labels);
+  }
+
+  void test(const torch::Tensor& h, Totals& totals) {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor logits = classifier_(h);
+    totals.add(torch::nn::functional::cross_entropy(logits, test_labels_), logits, test_labels_);
+  }
+
+ private:
+  torch::Tensor train_labels_;  // (N) int64, CPU
+  torch::Tensor test_labels_;   // (N_test) int64, on the device
+  torch::nn::Linear classifier_{nullptr};
+  std::optional<torch::optim::Adam> adam_;
+};
+
+// One evaluation: what does not change from epoch to epoch.
+class Probe {
+ public:
+  Probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
+        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
+      : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
+    if (options.bn != "train" && options.bn != "eval")
+      throw core::UserError(core::cat("bn is '", options.bn, "'; expected train or eval"));
+    for (size_t f = 0; f < train.factors().size(); ++f) {
+      heads_.emplace_back(train, test, static_cast<int>(f), model->feature_size(), options,
+                          run.device);
+    }
+  }
+
+  // One result a factor; without meaning once interrupted.
+  std::vector<LinearEpoch> epoch(int64_t number) {
+    const auto train = train_epoch(number), test = test_epoch(number);
+    std::vector<LinearEpoch> results;
+    for (size_t f = 0; f < heads_.size(); ++f) {
+      const Totals::Means a = train[f].read(), b = test[f].read();
+      results.push_back({number, a.loss, a.top1, a.top5, b.loss, b.top1, b.top5});
+    }
+    return results;
   }
 
  private:
@@ -132,27 +174,26 @@ class Probe {
   std::string label(const char* part, int64_t number) const {
     return core::cat("linear ", part, " ", number, "/", options_.epochs);
   }
+  std::vector<Totals> new_totals() const {
+    std::vector<Totals> totals;
+    for (size_t f = 0; f < heads_.size(); ++f) totals.emplace_back(run_.device);
+    return totals;
+  }
 
-  Totals train_epoch(int64_t number) {
+  std::vector<Totals> train_epoch(int64_t number) {
     const KeepMode keep_mode(model_);
     model_->train(!frozen());
     const auto loader =
         linear_views(train_, augment_, options_.seed, number, options_.batch_size, run_);
     core::Progress progress(label("train", number), train_.size(), "images");
-    Totals totals(run_.device);
+    auto totals = new_totals();
     int64_t done = 0;
-    while (const auto batch = loader->next()) {
-      const bool pinned = run_.loader.pinned;
-      const torch::Tensor labels =
-          train_labels_.index_select(0, batch->index).to(run_.device, pinned);
-      const torch::Tensor logits = classifier_(encode(batch->views[0].to(run_.device, pinned)));
-      const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
-      adam_->zero_grad();
-      loss.backward();
-      adam_->step();
-      totals.add(loss, logits, labels);
-      done += labels.size(0);
-      progress.update(done, progress.due() ? words(totals) : "");
+    while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
+      const torch::Tensor h =
+          encode(batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned));
+      for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, batch->index, totals[f]);
+      done += h.size(0);
+      progress.update(done, progress.due() ? words(totals[0]) : "");
     }
     return totals;
   }
@@ -163,16 +204,14 @@ class Probe {
     return model_->encode(views);
   }
 
-  Totals test_epoch(int64_t number) {
+  std::vector<Totals> test_epoch(int64_t number) {
     // Test views are the same each epoch, and so are their features where nothing in the encoder
     // moves.
     if (!frozen() || !test_features_.defined())
       test_features_ =
           encode_test_views(model_, test_, run_, label("test", number), /*normalise=*/false);
-    const torch::NoGradGuard no_grad;
-    const torch::Tensor logits = classifier_(test_features_);
-    Totals totals(run_.device);
-    totals.add(torch::nn::functional::cross_entropy(logits, test_labels_), logits, test_labels_);
+    auto totals = new_totals();
+    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, totals[f]);
     return totals;
   }
 
@@ -182,22 +221,24 @@ class Probe {
   const LinearOptions& options_;
   const augment::AugmentOptions& augment_;
   const RunOptions& run_;
-  torch::Tensor train_labels_;   // (N) int64, CPU
-  torch::Tensor test_labels_;    // (N_test) int64, on the device
+  std::vector<Head> heads_;
   torch::Tensor test_features_;  // h, (N_test, F)
-  torch::nn::Linear classifier_{nullptr};
-  std::optional<torch::optim::Adam> adam_;
 };
 
 }  // namespace
 
 void linear_probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
-                  int factor, const LinearOptions& options, const augment::AugmentOptions& augment,
+                  const LinearOptions& options, const augment::AugmentOptions& augment,
                   const RunOptions& run,
-                  const std::function<bool(const LinearEpoch&)>& after_epoch) {
-  Probe probe(model, train, test, factor, options, augment, run);
+                  const std::function<bool(int factor, const LinearEpoch&)>& after_epoch) {
+  Probe probe(model, train, test, options, augment, run);
   for (int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    if (!after_epoch(probe.epoch(epoch))) return;
+    const std::vector<LinearEpoch> results = probe.epoch(epoch);
+    if (core::interrupted()) return;
+    bool go_on = true;
+    for (size_t f = 0; f < results.size(); ++f)
+      go_on = after_epoch(static_cast<int>(f), results[f]) && go_on;
+    if (!go_on) return;
   }
 }
 

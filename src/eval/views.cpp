@@ -1,6 +1,7 @@
 // Batches of views of an image set for the evaluations.
 #include "eval/views.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "ipirm/augment/recipe.h"
@@ -37,7 +38,11 @@ std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOpt
   const data::ViewShape shape = shape_of_first(set);
   std::vector<int64_t> order(static_cast<size_t>(set.size()));
   std::iota(order.begin(), order.end(), 0);
-  return std::make_unique<data::Loader>(std::move(order), options.batch_size, /*drop_last=*/false,
+  // Larger images in smaller batches, so that a batch needs no more memory than one of 32x32
+  // images.
+  const int64_t batch_size = std::clamp<int64_t>(
+      options.batch_size * 1024 / (shape.height * shape.width), 1, options.batch_size);
+  return std::make_unique<data::Loader>(std::move(order), batch_size, /*drop_last=*/false,
                                         /*num_views=*/1, shape, plain_view(set, shape),
                                         options.loader);
 }

@@ -1,4 +1,4 @@
-// Batches of views of an image set for the evaluations, and the images' factors as labels.
+// Batches of views of an image set for the evaluations.
 #pragma once
 
 #include <torch/types.h>

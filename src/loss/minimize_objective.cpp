@@ -8,10 +8,11 @@
 
 namespace ipirm::loss {
 
-Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& environment,
-                         double penalty_weight, const LossOptions& options) {
-  const auto [contrastive_pe, penalty_pe] =
-      ops::environment_loss(z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
+Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                         const torch::Tensor& environment, double penalty_weight,
+                         const LossOptions& options) {
+  const auto [contrastive_pe, penalty_pe] = ops::environment_loss(
+      z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
   const auto contrastive = contrastive_pe.mean(), penalty = penalty_pe.mean();
   auto loss = contrastive + penalty_weight * penalty;
   auto batch = torch::zeros({}, z1.options());
@@ -19,12 +20,15 @@ Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2, const
     batch = info_nce(z1, z2, options.temperature);
     loss = loss + batch;
   }
-  return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(), batch.detach()};
+  return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(),
+          batch.detach()};
 }
 
-Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2, const LossOptions& options) {
-  const auto loss = options.debiased ? debiased_info_nce(z1, z2, options.temperature, options.tau_plus)
-                                     : info_nce(z1, z2, options.temperature);
+Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                         const LossOptions& options) {
+  const auto loss = options.debiased
+                        ? debiased_info_nce(z1, z2, options.temperature, options.tau_plus)
+                        : info_nce(z1, z2, options.temperature);
   const auto zero = torch::zeros({}, z1.options());
   return {loss, loss.detach(), zero, zero};
 }

@@ -28,6 +28,9 @@ torch::Tensor normalise_rows(const torch::Tensor& rows) {
 
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
   check_range("width", options.width, 1024);
+  // oneDNN's AVX2 convolutions write beyond their buffers where channels are no multiple of 8.
+  if (options.width % 8 != 0)
+    throw core::UserError(core::cat("width is ", options.width, "; expected a multiple of 8"));
   check_range("feature_dim", options.feature_dim, 65536);
   f_ = register_module(
       "f", std::make_shared<ResNetImpl>(find_architecture(options.arch), options.width));

@@ -22,8 +22,9 @@ void Adam::step(const std::vector<at::Tensor>& gradients) {
       laid_out[i] = at::empty_like(parameters_[i]).copy_(laid_out[i]);
     }
   }
-  at::_fused_adam_(parameters_, laid_out, first_, second_, /*max_exp_avg_sqs=*/{}, steps_, options_.lr,
-                   options_.beta1, options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false,
+  at::_fused_adam_(parameters_, laid_out, first_, second_, /*max_exp_avg_sqs=*/{}, steps_,
+                   options_.lr, options_.beta1, options_.beta2, options_.weight_decay, options_.eps,
+                   /*amsgrad=*/false,
                    /*maximize=*/false);
 }
 

@@ -1,8 +1,9 @@
 // partition_risk in closed form with ATen operations, block of rows by block of rows.
 //
-// Letters: N samples, M = 2N views, K environments, i row view, j column view, r = i mod N its sample, p(i) the other
-// view of r; T temperature. All symbols are those of SPEC 10. Exponentials are taken relative to their row's maximum
-// m_i: E, D and A below carry the factor exp(-m_i), which cancels wherever they meet.
+// Letters: N samples, M = 2N views, K environments, i row view, j column view, r = i mod N its
+// sample, p(i) the other view of r; T temperature. All symbols are those of SPEC 10. Exponentials
+// are taken relative to their row's maximum m_i: E, D and A below carry the factor exp(-m_i), which
+// cancels wherever they meet.
 #include "ipirm/ops/partition_risk.h"
 
 #include <algorithm>
@@ -14,17 +15,22 @@ using at::Tensor;
 
 // On the CPU a block stays in the cache; on a GPU it is large enough to fill it.
 constexpr int64_t kCpuWorkspaceBytes = int64_t{2} << 20;
-constexpr int64_t kGpuWorkspaceBytes = int64_t{64} << 20;
+constexpr int64_t kLargeWorkspaceBytes = int64_t{64} << 20;
+// An environment, or the negatives of a row, with less weight than this has no risk: its inverse
+// would overflow.
+constexpr double kLeastWeight = 1e-30;
 constexpr int64_t kBlockBuffers = 4;  // logits, E, H and one temporary
 
 // Everything that does not depend on the temperature.
 struct Batch {
-  Tensor z;   // (M, d)
-  Tensor u;   // (M, K) weights of the views
-  Tensor s;   // (K) their sum
-  Tensor w;   // (M, K) W_i = s - 2u_i, weight of the negatives
-  Tensor c;   // (M, K) (M-2)/W_i; 0 where a row's negatives have no weight
-  Tensor a;   // (M, K) weight of the row in the mean; 0 in an environment without weight
+  Tensor z;           // (M, d)
+  Tensor similarity;  // (M, M) z zᵀ where it fits into the workspace; otherwise each pass computes
+                      // it anew
+  Tensor u;  // (M, K) weights of the views
+  Tensor s;  // (K) their sum
+  Tensor w;  // (M, K) W_i = s - 2u_i, weight of the negatives
+  Tensor c;  // (M, K) (M-2)/W_i; 0 where a row's negatives have no weight
+  Tensor a;  // (M, K) weight of the row in the mean; 0 in an environment without weight
   bool nonorm;
   int64_t m() const { return z.size(0); }
   int64_t n() const { return z.size(0) / 2; }
@@ -52,9 +58,12 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
   batch.u = at::cat({weights, weights});
   batch.s = batch.u.sum(0);
   batch.w = batch.s - 2 * batch.u;
+  if (batch.m() * batch.m() * batch.z.element_size() <= kLargeWorkspaceBytes) {
+    batch.similarity = at::mm(batch.z, batch.z.t());
+  }
   const auto m = static_cast<double>(batch.m());
-  batch.c = at::where(batch.w > 0, (m - 2) / batch.w, 0);
-  batch.a = nonorm ? batch.u / m : at::where(batch.s > 0, batch.u / batch.s, 0);
+  batch.c = at::where(batch.w > kLeastWeight, (m - 2) / batch.w, 0);
+  batch.a = nonorm ? batch.u / m : at::where(batch.s > kLeastWeight, batch.u / batch.s, 0);
   batch.nonorm = nonorm;
   return batch;
 }
@@ -63,7 +72,7 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
 template <class Visit>
 void for_each_block(const Batch& batch, Visit visit) {
   const int64_t row_bytes = batch.m() * batch.z.element_size() * kBlockBuffers;
-  const int64_t bytes = batch.z.is_cpu() ? kCpuWorkspaceBytes : kGpuWorkspaceBytes;
+  const int64_t bytes = batch.z.is_cpu() ? kCpuWorkspaceBytes : kLargeWorkspaceBytes;
   const int64_t rows = std::clamp<int64_t>(bytes / row_bytes, 1, batch.n());
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t begin = 0; begin < batch.n(); begin += rows) {
@@ -81,12 +90,15 @@ Tensor positive_entries(const Tensor& block, int64_t begin, int64_t end, int64_t
 }
 
 Tensor logits(const Batch& batch, int64_t begin, int64_t end, double temperature) {
+  if (batch.similarity.defined()) return batch.similarity.slice(0, begin, end) / temperature;
   return at::mm(batch.z.slice(0, begin, end), batch.z.t()).mul_(1.0 / temperature);
 }
 
-Block make_block(const Batch& batch, const Rows& rows, int64_t begin, int64_t end, double temperature) {
+Block make_block(const Batch& batch, const Rows& rows, int64_t begin, int64_t end,
+                 double temperature) {
   Block block{begin, end, {}, logits(batch, begin, end, temperature)};
-  own_entries(block.h, begin, end).copy_(rows.max.slice(0, begin, end).squeeze(1));  // keeps exp finite; zeroed below
+  own_entries(block.h, begin, end)
+      .copy_(rows.max.slice(0, begin, end).squeeze(1));  // keeps exp finite; zeroed below
   block.e = (block.h - rows.max.slice(0, begin, end)).exp_();
   own_entries(block.e, begin, end).zero_();
   positive_entries(block.e, begin, end, batch.n()).zero_();
@@ -118,10 +130,11 @@ Rows row_statistics(const Batch& batch, double temperature) {
 // log D_i - l_ip, (M, K).
 Tensor row_losses(const Rows& rows) { return rows.d.log() + (rows.max - rows.lp); }
 
-// Sums over a block's rows i of b_i H_ij, (M, K), apart for the columns j whose sample comes before the row's (added to
-// `before`) and after it (to `after`): at those two, j stands at different positions of row i (SPEC 10).
-void add_position_sums(const Batch& batch, const Block& block, const Tensor& b, const Tensor& before,
-                       const Tensor& after) {
+// Sums over a block's rows i of b_i H_ij, (M, K), apart for the columns j whose sample comes before
+// the row's (added to `before`) and after it (to `after`): at those two, j stands at different
+// positions of row i (SPEC 10).
+void add_position_sums(const Batch& batch, const Block& block, const Tensor& b,
+                       const Tensor& before, const Tensor& after) {
   const int64_t n = batch.n(), first = block.begin % n, last = first + block.end - block.begin;
   const auto rows = b.slice(0, block.begin, block.end);
   for (int64_t view = 0; view < 2; ++view) {
@@ -136,9 +149,11 @@ void add_position_sums(const Batch& batch, const Block& block, const Tensor& b, 
   }
 }
 
-// Σ_j H_ij R_ij u_j for a block's rows, (rows, K): the same split with the roles of rows and columns exchanged.
-// before, after: (M, K) R∘u for columns whose sample comes before or after the row's.
-Tensor weighted_row_sums(const Batch& batch, const Block& block, const Tensor& before, const Tensor& after) {
+// Σ_j H_ij R_ij u_j for a block's rows, (rows, K): the same split with the roles of rows and
+// columns exchanged. before, after: (M, K) R∘u for columns whose sample comes before or after the
+// row's.
+Tensor weighted_row_sums(const Batch& batch, const Block& block, const Tensor& before,
+                         const Tensor& after) {
   const int64_t n = batch.n(), first = block.begin % n, last = first + block.end - block.begin;
   auto sums = at::zeros({block.end - block.begin, batch.u.size(1)}, batch.u.options());
   for (int64_t view = 0; view < 2; ++view) {
@@ -156,10 +171,11 @@ Tensor weighted_row_sums(const Batch& batch, const Block& block, const Tensor& b
 
 // g by position, (M-1, K), and what it is made of.
 struct Positions {
-  Tensor g0;             // (1, K)
-  Tensor before, after;  // (M, K) R_ij by column j: g at j's position in rows of later and of earlier samples
+  Tensor g0;  // (1, K)
+  Tensor before,
+      after;  // (M, K) R_ij by column j: g at j's position in rows of later and of earlier samples
   Tensor sum_before, sum_after;  // (M, K) Σ_i b_i H_ij over those rows
-  Tensor penalty;        // (K)
+  Tensor penalty;                // (K)
 };
 
 Positions position_gradient(const Batch& batch, const Rows& rows, double temperature) {
@@ -169,10 +185,12 @@ Positions position_gradient(const Batch& batch, const Rows& rows, double tempera
   out.sum_after = at::zeros_like(batch.u);
   const auto b = batch.a * batch.c / rows.d;
   for_each_block(batch, [&](int64_t begin, int64_t end) {
-    add_position_sums(batch, make_block(batch, rows, begin, end, temperature), b, out.sum_before, out.sum_after);
+    add_position_sums(batch, make_block(batch, rows, begin, end, temperature), b, out.sum_before,
+                      out.sum_after);
   });
-  // Column j of the first view stands at j+1 in rows of later samples and at j in rows of earlier ones; column n+j of
-  // the second view at n+j and n+j-1. (Sample 0 has no earlier ones: what is added at position 0 is zero.)
+  // Column j of the first view stands at j+1 in rows of later samples and at j in rows of earlier
+  // ones; column n+j of the second view at n+j and n+j-1. (Sample 0 has no earlier ones: what is
+  // added at position 0 is zero.)
   auto g = at::zeros({m, batch.u.size(1)}, batch.u.options());
   const auto before = batch.u * out.sum_before, after = batch.u * out.sum_after;
   g.slice(0, 1, n + 1).add_(before.slice(0, 0, n));
@@ -187,12 +205,11 @@ Positions position_gradient(const Batch& batch, const Rows& rows, double tempera
   return out;
 }
 
-// Gradient (M, K) with respect to u of alpha * contrastive + lambda * penalty, both at `temperature`.
-// positions is only read where lambda is not 0.
-Tensor gradient(const Batch& batch, const Rows& rows, double temperature, double alpha, double lambda,
-                const Positions& positions) {
-  const auto& [z, u, s, w, c, a, nonorm] = batch;
-  const auto m = static_cast<double>(batch.m());
+// Gradient (M, K) with respect to u of alpha * contrastive + lambda * penalty, both at
+// `temperature`. positions is only read where lambda is not 0.
+Tensor gradient(const Batch& batch, const Rows& rows, double temperature, double alpha,
+                double lambda, const Positions& positions) {
+  const auto& [z, similarity, u, s, w, c, a, nonorm] = batch;
   auto grad = at::zeros_like(u);
   auto da = alpha * row_losses(rows);
   auto dd = alpha * a / rows.d;
@@ -202,7 +219,8 @@ Tensor gradient(const Batch& batch, const Rows& rows, double temperature, double
     const auto share = rows.ep / rows.d, tau = 2 * lambda * positions.g0;
     da.add_(tau * (share - 1) * rows.lp);
     dd.sub_(tau * a * share * rows.lp / rows.d);
-    grad.add_(positions.before * positions.sum_before + positions.after * positions.sum_after, 2 * lambda);
+    grad.add_(positions.before * positions.sum_before + positions.after * positions.sum_after,
+              2 * lambda);
     before = 2 * lambda * positions.before * u;
     after = 2 * lambda * positions.after * u;
   }
@@ -219,36 +237,42 @@ Tensor gradient(const Batch& batch, const Rows& rows, double temperature, double
     grad.addmm_(block.e.t(), rows_of(dd) * rows_of(c));
   });
   dc.add_(dd * rows.sum);
-  const auto dw = at::where(w > 0, -dc * (m - 2) / (w * w), 0);
+  const auto dw = at::where(w > kLeastWeight, -dc * c / w, 0);
   grad.sub_(dw, 2);
-  if (nonorm) return grad.add_(da, 1 / m).add_(dw.sum(0));
-  const auto ds = dw.sum(0) - at::where(s > 0, (da * u).sum(0) / (s * s), 0);
-  return grad.add_(at::where(s > 0, da / s, 0)).add_(ds);
+  if (nonorm) return grad.add_(da, 1 / static_cast<double>(batch.m())).add_(dw.sum(0));
+  const auto weighty = s > kLeastWeight;
+  const auto ds = dw.sum(0) - at::where(weighty, (da * a).sum(0) / s, 0);
+  return grad.add_(at::where(weighty, da / s, 0)).add_(ds);
 }
 
-void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature, double irm_temperature,
-           double irm_weight) {
-  TORCH_CHECK(z1.dim() == 2 && z1.sizes() == z2.sizes(), "partition_risk: z1 and z2 must both be (n, d), found ",
-              z1.sizes(), " and ", z2.sizes());
+void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+           double irm_temperature, double irm_weight) {
+  TORCH_CHECK(z1.dim() == 2 && z1.sizes() == z2.sizes(),
+              "partition_risk: z1 and z2 must both be (n, d), found ", z1.sizes(), " and ",
+              z2.sizes());
   TORCH_CHECK(z1.size(0) >= 2, "partition_risk: at least 2 samples are needed, found ", z1.size(0));
   TORCH_CHECK(weights.dim() == 2 && weights.size(0) == z1.size(0) && weights.size(1) >= 1,
-              "partition_risk: weights must be (n, K) with n = ", z1.size(0), ", found ", weights.sizes());
+              "partition_risk: weights must be (n, K) with n = ", z1.size(0), ", found ",
+              weights.sizes());
   TORCH_CHECK(z1.scalar_type() == at::kFloat || z1.scalar_type() == at::kDouble,
               "partition_risk: float32 or float64 expected, found ", z1.scalar_type());
   TORCH_CHECK(z2.scalar_type() == z1.scalar_type() && weights.scalar_type() == z1.scalar_type(),
-              "partition_risk: z1, z2 and weights must have one dtype, found ", z1.scalar_type(), ", ",
-              z2.scalar_type(), ", ", weights.scalar_type());
+              "partition_risk: z1, z2 and weights must have one dtype, found ", z1.scalar_type(),
+              ", ", z2.scalar_type(), ", ", weights.scalar_type());
   TORCH_CHECK(z2.device() == z1.device() && weights.device() == z1.device(),
               "partition_risk: z1, z2 and weights must be on one device");
-  TORCH_CHECK(temperature > 0 && irm_temperature > 0, "partition_risk: temperatures must be above 0, found ",
-              temperature, " and ", irm_temperature);
-  TORCH_CHECK(irm_weight >= 0, "partition_risk: irm_weight must not be negative, found ", irm_weight);
+  TORCH_CHECK(temperature > 0 && irm_temperature > 0,
+              "partition_risk: temperatures must be above 0, found ", temperature, " and ",
+              irm_temperature);
+  TORCH_CHECK(irm_weight >= 0, "partition_risk: irm_weight must not be negative, found ",
+              irm_weight);
 }
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights,
-                                                  double temperature, double irm_temperature, double irm_weight,
+std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
+                                                  const Tensor& weights, double temperature,
+                                                  double irm_temperature, double irm_weight,
                                                   bool nonorm) {
   check(z1, z2, weights, temperature, irm_temperature, irm_weight);
   at::NoGradGuard no_grad;
@@ -265,7 +289,8 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
     const auto positions = position_gradient(batch, irm_rows, irm_temperature);
     penalty = positions.penalty;
     grad = gradient(batch, rows, temperature, 1, 0, positions);
-    if (irm_weight != 0) grad.add_(gradient(batch, irm_rows, irm_temperature, 0, irm_weight, positions));
+    if (irm_weight != 0)
+      grad.add_(gradient(batch, irm_rows, irm_temperature, 0, irm_weight, positions));
   }
   const int64_t n = batch.n();
   grad = (grad.slice(0, 0, n) + grad.slice(0, n, 2 * n)).div_(static_cast<double>(weights.size(1)));

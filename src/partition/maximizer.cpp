@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/keyed_random.h"
@@ -24,15 +23,16 @@ double lr_at(const MaximizeOptions& options, int64_t pass) {
 
 // Sums of (risk, contrastive, invariance, balance) over a pass, on the device; read once.
 PassReport report(int64_t pass, const torch::Tensor& sums, int64_t batches) {
-  const auto means = (sums.to(torch::kCPU, torch::kFloat64) / static_cast<double>(batches)).contiguous();
+  const auto means =
+      (sums.to(torch::kCPU, torch::kFloat64) / static_cast<double>(batches)).contiguous();
   const double* m = means.const_data_ptr<double>();
   return {pass, m[0], m[1], m[2], m[3], 0, 0};
 }
 
 }  // namespace
 
-BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle, uint64_t seed,
-                       uint64_t maximization)
+BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle,
+                       uint64_t seed, uint64_t maximization)
     : z1_(std::move(z1)),
       z2_(std::move(z2)),
       batch_size_(batch_size > 0 ? batch_size : z1_.size(0)),
@@ -57,8 +57,10 @@ int64_t BankSource::batches_per_pass() const {
 void BankSource::start_pass(int64_t pass) {
   position_ = 0;
   if (!shuffle_) return;
-  const auto order = core::permutation(
-      core::KeyedRandom(seed_, core::Purpose::kMaximizeOrder, maximization_, static_cast<uint64_t>(pass)), size());
+  const auto order =
+      core::permutation(core::KeyedRandom(seed_, core::Purpose::kMaximizeOrder, maximization_,
+                                          static_cast<uint64_t>(pass)),
+                        size());
   order_ = torch::tensor(order, torch::kInt64).to(z1_.device());
 }
 
@@ -69,8 +71,9 @@ std::optional<FeatureBatch> BankSource::next() {
   return FeatureBatch{index, z1_.index_select(0, index), z2_.index_select(0, index)};
 }
 
-Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const MaximizeOptions& options,
-                      const std::function<bool(const PassReport&)>& after_pass) {
+Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
+                      const MaximizeOptions& options, const std::function<bool()>& stop,
+                      const std::function<void(const PassReport&)>& after_pass) {
   torch::NoGradGuard no_grad;
   Maximization out;
   auto logits = initial.clone();
@@ -82,18 +85,22 @@ Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const
     auto sums = torch::zeros({4}, logits.options());
     int64_t batches = 0;
     source.start_pass(pass);
-    while (const auto batch = source.next()) {
-      const auto risk = batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index), options.risk);
+    while (const auto batch = stop() ? std::nullopt : source.next()) {
+      const auto risk =
+          batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index), options.risk);
       sums.add_(torch::stack({risk.risk, risk.contrastive, risk.invariance, risk.balance}));
       grad.zero_().index_copy_(0, batch->index, risk.grad);
       adam.step({grad});  // dense: rows outside the batch still move by their moments
       ++batches;
     }
+    out.interrupted = stop();
+    if (out.interrupted) return out;
     auto now = report(pass, sums, batches);
     if (!std::isfinite(now.risk)) {
-      throw std::runtime_error(core::cat("maximization pass ", pass, ": the risk is ", now.risk, " (contrastive ",
-                                         now.contrastive, ", invariance ", now.invariance, ", balance ", now.balance,
-                                         "); the features may hold NaN or be far too large for this temperature"));
+      throw NotFiniteError(
+          core::cat("pass ", pass, ": the risk is ", now.risk, " (contrastive ", now.contrastive,
+                    ", invariance ", now.invariance, ", balance ", now.balance,
+                    "); the features may hold NaN or be far too large for this temperature"));
     }
     if (now.risk < out.best_risk) {
       out.best_risk = now.risk;
@@ -103,18 +110,20 @@ Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const
     out.passes = pass + 1;
     now.best_risk = out.best_risk;
     now.lr = adam.lr();
-    out.interrupted = !after_pass(now);
-    if (out.interrupted || (pass > options.stop_after && pass - out.best_pass >= options.patience)) break;
+    after_pass(now);
+    if (pass > options.stop_after && pass - out.best_pass >= options.patience) break;
   }
   out.last = logits;
   return out;
 }
 
-torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed, uint64_t maximization) {
+torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed,
+                            uint64_t maximization) {
   auto logits = torch::empty({num_samples, num_env}, torch::kFloat32);
   auto values = logits.accessor<float, 2>();
   for (int64_t i = 0; i < num_samples; ++i) {
-    core::KeyedRandom random(seed, core::Purpose::kPartitionInit, maximization, static_cast<uint64_t>(i));
+    core::KeyedRandom random(seed, core::Purpose::kPartitionInit, maximization,
+                             static_cast<uint64_t>(i));
     for (int64_t e = 0; e < num_env; ++e) values[i][e] = static_cast<float>(random.normal());
   }
   return logits;

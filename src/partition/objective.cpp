@@ -1,6 +1,8 @@
 // Puts the maximization objective together from the fused risk and the balance term.
 #include "ipirm/partition/objective.h"
 
+#include <limits>
+
 #include "ipirm/ops/partition_risk.h"
 
 namespace ipirm::partition {
@@ -8,6 +10,11 @@ namespace {
 
 constexpr double kRelaxedEntropy = 0.6365;  // nats: the entropy of two environments of sizes 2:1
 constexpr double kNonormWeight = 0.2;
+
+// log, finite at 0: a hard partition has weights of exactly 0.
+torch::Tensor safe_log(const torch::Tensor& p) {
+  return p.clamp_min(std::numeric_limits<float>::min()).log();
+}
 
 torch::Tensor entropy(const torch::Tensor& p) { return -torch::xlogy(p, p).sum(-1); }
 
@@ -19,10 +26,10 @@ Balance balance(const torch::Tensor& weights, const BalanceOptions& options) {
   const auto mean = weights.mean(0);
   const auto h = entropy(mean);
   // d(-H)/dw_ie = (log mean_e + 1)/n, the same for every row.
-  const auto minus_h_grad = ((mean.log() + 1) / n).expand_as(weights);
+  const auto minus_h_grad = ((safe_log(mean) + 1) / n).expand_as(weights);
   if (options.nonorm) {
     return {kNonormWeight * (entropy(weights).mean() - h),
-            kNonormWeight * (minus_h_grad - (weights.log() + 1) / n)};
+            kNonormWeight * (minus_h_grad - (safe_log(weights) + 1) / n)};
   }
   if (options.constrain_relax) {
     const auto excess = kRelaxedEntropy - h;
@@ -43,8 +50,9 @@ Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::T
   out.contrastive = contrastive_e.mean();
   out.invariance = penalty_e.mean();
   if (variance) {
-    // Environment e's term depends on column e of the weights alone, so that the gradient of any function of the terms is
-    // that of their mean with each column scaled by K times the function's derivative.
+    // Environment e's term depends on column e of the weights alone, so that the gradient of any
+    // function of the terms is that of their mean with each column scaled by K times the function's
+    // derivative.
     out.invariance = contrastive_e.var(/*unbiased=*/true);
     const auto k = static_cast<double>(weights.size(1));
     grad = grad * (1 + options.irm_weight * 2 * k / (k - 1) * (contrastive_e - out.contrastive));
@@ -53,7 +61,8 @@ Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::T
   out.balance = even.value;
   out.risk = out.balance - (out.contrastive + options.irm_weight * out.invariance);
   const auto by_weight = even.grad - grad;
-  out.grad = weights * (by_weight - (by_weight * weights).sum(1, /*keepdim=*/true));  // through the softmax
+  out.grad = weights *
+             (by_weight - (by_weight * weights).sum(1, /*keepdim=*/true));  // through the softmax
   return out;
 }
 

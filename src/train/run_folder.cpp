@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "ipirm/checkpoint/npy.h"
 #include "ipirm/checkpoint/torch_file.h"
@@ -14,14 +15,13 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 namespace {
 
+// The names a run gives its files, and those of writes that were cut off.
 bool is_run_file(const std::string& name) {
-  const auto has = [&](const char* start, const char* end) {
-    const std::string s = start, e = end;
-    return name.size() >= s.size() + e.size() && name.rfind(s, 0) == 0 &&
-           name.compare(name.size() - e.size(), e.size(), e) == 0;
-  };
-  return name == "config.yaml" || name == "log.txt" || name == "metrics.jsonl" || name == "knn_result.txt" ||
-         has("state", ".pt") || has("failed_state", ".pt") || has("model_", ".pt") || has("GroupResults_", ".npy");
+  static const std::regex kNames(
+      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|model_[0-9]+"
+      "\\.pt|"
+      "GroupResults_[0-9]+\\.npy)(\\.tmp)?");
+  return std::regex_match(name, kNames);
 }
 
 std::vector<fs::path> run_files(const fs::path& folder) {
@@ -41,11 +41,13 @@ std::string line(const ordered_json& event) { return event.dump(); }
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, ExistingRun existing) : path_(std::move(path)), lock_(made(path_)) {
+RunFolder::RunFolder(fs::path path, ExistingRun existing)
+    : path_(std::move(path)), lock_(made(path_)) {
   const auto earlier = run_files(path_);
   if (existing == ExistingRun::kRefuse && !earlier.empty()) {
-    throw core::UserError(core::cat(path_.string(), ": already holds a run (", earlier.front().filename().string(),
-                                    "); go on with it by --resume, replace it by --overwrite, or choose another --name"));
+    throw core::UserError(core::cat(
+        path_.string(), ": already holds a run (", earlier.front().filename().string(),
+        "); go on with it by --resume, replace it by --overwrite, or choose another --name"));
   }
   if (existing == ExistingRun::kOverwrite) {
     for (const auto& file : earlier) fs::remove(file);
@@ -56,13 +58,17 @@ RunFolder::RunFolder(fs::path path, ExistingRun existing) : path_(std::move(path
   knn_.emplace(path_ / "knn_result.txt", keep);
 }
 
-void RunFolder::write_config(const std::string& yaml) const { core::write_atomically(path_ / "config.yaml", yaml); }
+void RunFolder::write_config(const std::string& yaml) const {
+  core::write_atomically(path_ / "config.yaml", yaml);
+}
 
 void RunFolder::log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total) {
   char text[200];
-  std::snprintf(text, sizeof text, "Train Epoch: [%lld/%lld] [%lld/%lld]  Loss: %.4f  LR: %.6f  PW %.4f",
-                static_cast<long long>(record.epoch), static_cast<long long>(epochs), static_cast<long long>(seen),
-                static_cast<long long>(total), record.loss, record.lr, record.penalty_weight);
+  std::snprintf(text, sizeof text,
+                "Train Epoch: [%lld/%lld] [%lld/%lld]  Loss: %.4f  LR: %.6f  PW %.4f",
+                static_cast<long long>(record.epoch), static_cast<long long>(epochs),
+                static_cast<long long>(seen), static_cast<long long>(total), record.loss, record.lr,
+                record.penalty_weight);
   log_->line(text);
   core::log_debug(text);
 }
@@ -100,8 +106,8 @@ void RunFolder::maximize_pass(int64_t epoch, const partition::PassReport& p) {
                        {"lr", p.lr}}));
 }
 
-void RunFolder::maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes,
-                         double seconds) {
+void RunFolder::maximize(int64_t epoch, const partition::Maximization& result,
+                         const torch::Tensor& sizes, double seconds) {
   const auto on_cpu = sizes.to(torch::kCPU).contiguous();
   const int64_t* first = on_cpu.const_data_ptr<int64_t>();
   metrics_->line(line({{"event", "maximize"},
@@ -113,9 +119,13 @@ void RunFolder::maximize(int64_t epoch, const partition::Maximization& result, c
                        {"seconds", seconds}}));
 }
 
-void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5) {
-  metrics_->line(line(
-      {{"event", "knn"}, {"epoch", epoch}, {"factor", factor}, {"test_acc@1", top1}, {"test_acc@5", top5}}));
+void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1,
+                    double top5) {
+  metrics_->line(line({{"event", "knn"},
+                       {"epoch", epoch},
+                       {"factor", factor},
+                       {"test_acc@1", top1},
+                       {"test_acc@5", top5}}));
   char text[80];
   std::snprintf(text, sizeof text, "test_acc@1: %.4f, test_acc@5: %.4f", top1, top5);
   if (is_class) knn_->line(text);
@@ -123,24 +133,30 @@ void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, dou
 }
 
 void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const {
-  checkpoint::write_npy(path_ / core::cat("GroupResults_", epoch, ".npy"), logits.to(torch::kFloat32));
+  checkpoint::write_npy(path_ / core::cat("GroupResults_", epoch, ".npy"),
+                        logits.to(torch::kFloat32));
 }
 
 void RunFolder::save_model(int64_t epoch, const model::Model& model) const {
-  checkpoint::write_torch_file(path_ / core::cat("model_", epoch, ".pt"), checkpoint::state_dict(*model));
+  checkpoint::write_torch_file(path_ / core::cat("model_", epoch, ".pt"),
+                               checkpoint::state_dict(*model));
 }
 
 void RunFolder::save_state(const RunState& state, const std::string& name) {
+  for (auto* file : {&log_, &metrics_, &knn_})
+    (*file)->flush();  // the state must not know more than they hold
   write_run_state(path_ / name, state, {log_->size(), metrics_->size(), knn_->size()});
 }
 
-std::optional<SavedState> RunFolder::load_state() {
+std::optional<SavedState> RunFolder::load_state() const {
   if (!fs::exists(path_ / "state.pt")) return std::nullopt;
-  auto saved = read_run_state(path_ / "state.pt");
-  log_->truncate_to(saved.text_sizes[0]);
-  metrics_->truncate_to(saved.text_sizes[1]);
-  knn_->truncate_to(saved.text_sizes[2]);
-  return saved;
+  return read_run_state(path_ / "state.pt");
+}
+
+void RunFolder::continue_texts(const std::array<uint64_t, 3>& sizes) {
+  log_->truncate_to(sizes[0]);
+  metrics_->truncate_to(sizes[1]);
+  knn_->truncate_to(sizes[2]);
 }
 
 }  // namespace ipirm::train

@@ -1,6 +1,7 @@
 // Writes and reads a run's state as a torch file: weights, Adam's moments, partitions, counters.
 #include "ipirm/train/run_state.h"
 
+#include <algorithm>
 #include <map>
 
 #include "ipirm/core/error.h"
@@ -9,8 +10,9 @@ namespace ipirm::train {
 namespace {
 
 constexpr int64_t kVersion = 1;
-// int64 values of the tensor "run": version, epoch, step, total_steps, three text sizes, number of partitions.
-constexpr int64_t kNumCounters = 8;
+// int64 values of the tensor "run": version, epoch, phase, step, total_steps, three text sizes,
+// number of partitions.
+constexpr int64_t kNumCounters = 9;
 
 std::string numbered(const char* name, size_t number) { return core::cat(name, ".", number); }
 
@@ -29,32 +31,41 @@ void write_run_state(const std::filesystem::path& path, const RunState& state,
     tensors.emplace_back(numbered("partition", p), state.partitions.logits()[p]);
   }
   const auto& at = state.position;
-  tensors.emplace_back("run", torch::tensor({kVersion, at.epoch, at.step, at.total_steps,
-                                             static_cast<int64_t>(text_sizes[0]), static_cast<int64_t>(text_sizes[1]),
-                                             static_cast<int64_t>(text_sizes[2]), state.partitions.size()},
-                                            torch::kInt64));
+  tensors.emplace_back("loss_sum", torch::full({}, at.loss_sum, torch::kFloat64));
+  tensors.emplace_back(
+      "run",
+      torch::tensor({kVersion, at.epoch, static_cast<int64_t>(at.phase), at.step, at.total_steps,
+                     static_cast<int64_t>(text_sizes[0]), static_cast<int64_t>(text_sizes[1]),
+                     static_cast<int64_t>(text_sizes[2]), state.partitions.size()},
+                    torch::kInt64));
   checkpoint::write_torch_file(path, tensors);
 }
 
 SavedState read_run_state(const std::filesystem::path& path) {
   SavedState saved;
   saved.tensors = checkpoint::read_torch_file(path);
-  const auto& [name, run] = saved.tensors.back();
+  const auto [name, run] =
+      saved.tensors.empty() ? checkpoint::StateDict::value_type() : saved.tensors.back();
   if (name != "run" || run.scalar_type() != torch::kInt64 || run.dim() != 1 || run.size(0) < 1) {
-    throw core::UserError(core::cat(path.string(), ": holds no run state (no tensor 'run' at its end); to start from ",
-                                    "weights alone use --pretrain_model"));
+    throw core::UserError(core::cat(
+        path.string(), ": holds no run state (no tensor 'run' at its end); to start from ",
+        "weights alone use --pretrain_model"));
   }
   const auto counters = run.contiguous();
   const int64_t* value = counters.const_data_ptr<int64_t>();
   if (value[0] != kVersion || counters.size(0) != kNumCounters) {
-    throw core::UserError(core::cat(path.string(), ": run state of version ", value[0], ", this program reads version ",
-                                    kVersion, "; resume with the program that wrote it, or start anew with --overwrite"));
+    throw core::UserError(core::cat(
+        path.string(), ": run state of version ", value[0], ", this program reads version ",
+        kVersion, "; resume with the program that wrote it, or start anew with --overwrite"));
   }
-  saved.position = {value[1], value[2], value[3]};
-  for (size_t i = 0; i < 3; ++i) saved.text_sizes[i] = static_cast<uint64_t>(value[4 + i]);
-  if (value[1] < 1 || value[2] < 0 || value[3] < 0 || value[4] < 0 || value[5] < 0 || value[6] < 0 || value[7] < 0) {
-    throw core::UserError(core::cat(path.string(), ": the counters in 'run' are negative; the file is damaged"));
+  if (value[1] < 1 || value[2] > 2 ||
+      std::any_of(value + 2, value + kNumCounters, [](int64_t v) { return v < 0; })) {
+    throw core::UserError(
+        core::cat(path.string(), ": the counters in 'run' are out of range; the file is damaged"));
   }
+  saved.position = {value[1], static_cast<Phase>(value[2]), value[3], value[4], 0};
+  for (size_t i = 0; i < 3; ++i) saved.text_sizes[i] = static_cast<uint64_t>(value[5 + i]);
+  saved.num_partitions = value[8];
   return saved;
 }
 
@@ -73,8 +84,9 @@ void restore(RunState& state, const SavedState& saved, const std::filesystem::pa
   const auto fill = [&](torch::Tensor& into, const std::string& name) {
     const auto found = rest.find(name);
     if (found == rest.end() || found->second.sizes() != into.sizes()) {
-      throw core::UserError(core::cat(source.string(), ": '", name, "' is missing or of another shape than this run's ",
-                                      into.sizes(), "; resume with the settings of the run that wrote it"));
+      throw core::UserError(core::cat(
+          source.string(), ": '", name, "' is missing or of another shape than this run's ",
+          into.sizes(), "; resume with the settings of the run that wrote it"));
     }
     into.copy_(found->second);
   };
@@ -83,10 +95,18 @@ void restore(RunState& state, const SavedState& saved, const std::filesystem::pa
     fill(state.adam.second_moments()[i], numbered("adam_second", i));
     fill(state.adam.steps()[i], numbered("adam_step", i));
   }
-  for (size_t p = 0; rest.count(numbered("partition", p)) != 0; ++p) {
-    state.partitions.add(rest.at(numbered("partition", p)));
+  for (int64_t p = 0; p < saved.num_partitions; ++p) {
+    const auto found = rest.find(numbered("partition", static_cast<size_t>(p)));
+    if (found == rest.end() || found->second.dim() != 2) {
+      throw core::UserError(core::cat(source.string(), ": partition ", p, " of ",
+                                      saved.num_partitions, " is missing; the file is damaged"));
+    }
+    state.partitions.add(found->second);
   }
+  auto loss_sum = torch::zeros({}, torch::kFloat64);
+  fill(loss_sum, "loss_sum");
   state.position = saved.position;
+  state.position.loss_sum = loss_sum.item<double>();
 }
 
 }  // namespace ipirm::train

@@ -4,11 +4,13 @@
 namespace ipirm::train {
 
 StepHistory::StepHistory(int64_t capacity, torch::Device device)
-    : terms_(torch::zeros({capacity, 4}, torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
+    : terms_(torch::zeros({capacity, 4},
+                          torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
 
 void StepHistory::add(const loss::Terms& terms) {
   TORCH_INTERNAL_ASSERT(!full(), "the step history must be read before it is full");
-  terms_.select(0, size_).copy_(torch::stack({terms.loss, terms.contrastive, terms.penalty, terms.batch}));
+  terms_.select(0, size_).copy_(
+      torch::stack({terms.loss, terms.contrastive, terms.penalty, terms.batch}));
   ++size_;
 }
 

@@ -20,13 +20,15 @@ std::vector<int64_t> set_order(int64_t size) {
 
 torch::Device device_of(const model::Model& model) { return model->parameters().front().device(); }
 
-// Projections of a batch of views in chunks, float32. In evaluation mode a sample's projection does not depend on its chunk.
+// Projections of a batch of views in chunks, float32. In evaluation mode a sample's projection does
+// not depend on its chunk.
 torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t chunk, bool bf16) {
   const auto device = device_of(model);
   const model::Autocast autocast(device, bf16);
   std::vector<torch::Tensor> parts;
   for (const auto& part : views.split(chunk)) {
-    parts.push_back(model->forward(part.to(device, /*non_blocking=*/true)).projection.to(torch::kFloat32));
+    parts.push_back(
+        model->forward(part.to(device, /*non_blocking=*/true)).projection.to(torch::kFloat32));
   }
   return parts.size() == 1 ? parts.front() : torch::cat(parts);
 }
@@ -34,24 +36,29 @@ torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t c
 }  // namespace
 
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
-                             std::vector<int64_t> order, int64_t batch_size, bool drop_last, int64_t first_batch) {
+                             std::vector<int64_t> order, int64_t batch_size, bool drop_last,
+                             int64_t first_batch) {
   const bool plain = source.augment.recipe == "none";
   std::vector<uint8_t> scratch;
   const auto first = source.set->image(order.front(), scratch);
   const int size = source.augment.crop_size;
-  const auto shape = plain ? data::ViewShape{first.height, first.width} : data::ViewShape{size, size};
-  auto make_view = [=](int64_t sample, int view, std::vector<uint8_t>& memory, const data::ViewOut& out) {
+  const auto shape =
+      plain ? data::ViewShape{first.height, first.width} : data::ViewShape{size, size};
+  auto make_view = [=](int64_t sample, int view, std::vector<uint8_t>& memory,
+                       const data::ViewOut& out) {
     const auto image = source.set->image(sample, memory);
     if (plain) return augment::make_plain_view(image, out);
-    core::KeyedRandom random(source.seed, purpose, epoch, static_cast<uint64_t>(sample), static_cast<uint32_t>(view));
-    augment::make_view(image, augment::draw_view(random, source.augment, image.height, image.width), size, out);
+    core::KeyedRandom random(source.seed, purpose, epoch, static_cast<uint64_t>(sample),
+                             static_cast<uint32_t>(view));
+    augment::make_view(image, augment::draw_view(random, source.augment, image.height, image.width),
+                       size, out);
   };
-  return data::Loader(std::move(order), batch_size, drop_last, /*num_views=*/2, shape, std::move(make_view),
-                      source.loader, first_batch);
+  return data::Loader(std::move(order), batch_size, drop_last, /*num_views=*/2, shape,
+                      std::move(make_view), source.loader, first_batch);
 }
 
-FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization, int64_t chunk,
-                        bool bf16) {
+FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization,
+                        int64_t chunk, bool bf16) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
@@ -59,8 +66,9 @@ FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t 
   const auto options = torch::TensorOptions().dtype(torch::kFloat32).device(device_of(model));
   FeatureBank bank{torch::empty({n, model->options().feature_dim}, options),
                    torch::empty({n, model->options().feature_dim}, options)};
-  auto loader = two_view_loader(source, core::Purpose::kMaximizeView, maximization << 12, set_order(n), chunk,
-                                /*drop_last=*/false);
+  auto loader =
+      two_view_loader(source, core::Purpose::kMaximizeView, maximization << 12, set_order(n), chunk,
+                      /*drop_last=*/false);
   core::Progress progress("embedding views", n, "samples");
   int64_t done = 0;
   while (auto batch = core::interrupted() ? std::nullopt : loader.next()) {
@@ -74,11 +82,13 @@ FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t 
   return done == n ? bank : FeatureBank{};
 }
 
-OnlineSource::OnlineSource(model::Model model, ViewSource source, const partition::MaximizeOptions& options,
-                           uint64_t maximization, int64_t chunk, bool bf16)
+OnlineSource::OnlineSource(model::Model model, ViewSource source,
+                           const partition::MaximizeOptions& options, uint64_t maximization,
+                           int64_t chunk, bool bf16)
     : model_(std::move(model)),
       source_(std::move(source)),
-      batch_size_(options.batch_size > 0 ? std::min(options.batch_size, source_.set->size()) : source_.set->size()),
+      batch_size_(options.batch_size > 0 ? std::min(options.batch_size, source_.set->size())
+                                         : source_.set->size()),
       chunk_(chunk),
       shuffle_(options.shuffle),
       bf16_(bf16),
@@ -91,13 +101,15 @@ OnlineSource::~OnlineSource() { model_->train(was_training_); }
 
 void OnlineSource::start_pass(int64_t pass) {
   const auto key = static_cast<uint64_t>(pass);
-  auto order = shuffle_ ? core::permutation(core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder,
-                                                              maximization_, key),
-                                            size())
-                        : set_order(size());
+  auto order =
+      shuffle_ ? core::permutation(core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder,
+                                                     maximization_, key),
+                                   size())
+               : set_order(size());
   loader_.reset();  // ends the last pass's threads before new ones start
-  loader_.reset(new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView, (maximization_ << 12) + key,
-                                                 std::move(order), batch_size_, /*drop_last=*/true)));
+  loader_.reset(new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView,
+                                                 (maximization_ << 12) + key, std::move(order),
+                                                 batch_size_, /*drop_last=*/true)));
 }
 
 std::optional<partition::FeatureBatch> OnlineSource::next() {

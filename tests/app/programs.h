@@ -19,7 +19,8 @@ struct Outcome {
   std::string out, err;
 };
 
-inline Outcome run(const std::function<int(int, const char* const*)>& body, const std::vector<std::string>& words) {
+inline Outcome run(const std::function<int(int, const char* const*)>& body,
+                   const std::vector<std::string>& words) {
   std::vector<const char*> argv = {"program"};
   for (const auto& word : words) argv.push_back(word.c_str());
   ::testing::internal::CaptureStdout();
@@ -49,7 +50,8 @@ inline Outcome linear(const std::vector<std::string>& words) {
       words);
 }
 
-inline std::vector<std::string> operator+(std::vector<std::string> a, const std::vector<std::string>& b) {
+inline std::vector<std::string> operator+(std::vector<std::string> a,
+                                          const std::vector<std::string>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
@@ -58,7 +60,8 @@ inline std::vector<std::string> operator+(std::vector<std::string> a, const std:
 inline void expect_refused(const Outcome& outcome, const std::vector<std::string>& words) {
   EXPECT_EQ(outcome.code, kExitUserError) << outcome.err;
   EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-  for (const auto& word : words) EXPECT_NE(outcome.err.find(word), std::string::npos) << outcome.err << word;
+  for (const auto& word : words)
+    EXPECT_NE(outcome.err.find(word), std::string::npos) << outcome.err << word;
 }
 
 }  // namespace ipirm::app

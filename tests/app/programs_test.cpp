@@ -1,4 +1,5 @@
-// ipirm-train and ipirm-linear from end to end: two epochs on every format of data, and one line for every mistake.
+// ipirm-train and ipirm-linear from end to end: two epochs on every format of data, and one line
+// for every mistake.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -23,13 +24,38 @@ class Programs : public ::testing::Test {
   Programs() {
     torch::set_num_threads(1);
     root_ = folder_.path();
-    small_ = {"--arch", "resnet18", "--width", "2", "--feature_dim", "8", "--batch_size", "6", "--workers", "2",
-              "--device", "cpu", "--maximize_passes", "2", "--crop_size", "16", "--results_root", path("results"),
-              "--data_root", path("data"), "--offline", "--log_level", "warning", "--k", "5"};
+    small_ = {"--arch",
+              "resnet18",
+              "--width",
+              "8",
+              "--feature_dim",
+              "8",
+              "--batch_size",
+              "6",
+              "--workers",
+              "2",
+              "--device",
+              "cpu",
+              "--maximize_passes",
+              "2",
+              "--crop_size",
+              "16",
+              "--results_root",
+              path("results"),
+              "--data_root",
+              path("data"),
+              "--offline",
+              "--log_level",
+              "warning",
+              "--k",
+              "5"};
   }
   std::string path(const std::string& name) const { return (root_ / name).string(); }
   Words digits(const Words& more = {}) const {
-    return small_ + Words{"--dataset", "ColoredDigits", "--batch_size", "600", "--name", "x", "--epochs", "1"} + more;
+    return small_ +
+           Words{"--dataset", "ColoredDigits", "--batch_size", "600", "--name", "x", "--epochs",
+                 "1"} +
+           more;
   }
   std::string read(const std::string& name) const { return core::read_file(root_ / name, 1 << 20); }
 
@@ -47,22 +73,43 @@ TEST_P(EveryFormat, TrainsTwoEpochsAndIsEvaluated) {
   if (dataset == "CIFAR10") test_sets::write_cifar10(data, 3, 6);
   if (dataset == "CIFAR100") test_sets::write_cifar100(data, 13, 6);
   if (dataset == "Folder") test_sets::write_folder(data, 5);
-  const auto trained = train(small_ + Words{"--dataset", dataset, "--name", "two", "--epochs", "2", "--eval_every", "1",
-                                            "--maximize_iter", "1", "--retain_group", "--keep_cont", "--log_every", "1"});
+  const auto trained = train(small_ + Words{"--dataset", dataset, "--name", "two", "--epochs", "2",
+                                            "--eval_every", "1", "--maximize_iter", "1",
+                                            "--retain_group", "--keep_cont", "--log_every", "1"});
   ASSERT_EQ(trained.code, 0) << trained.err;
   const std::string run = "results/" + dataset + "/two/";
-  for (const char* file : {"config.yaml", "log.txt", "metrics.jsonl", "knn_result.txt", "GroupResults_0.npy",
-                           "GroupResults_1.npy", "GroupResults_2.npy", "model_2.pt", "state.pt"}) {
+  for (const char* file :
+       {"config.yaml", "log.txt", "metrics.jsonl", "knn_result.txt", "GroupResults_0.npy",
+        "GroupResults_1.npy", "GroupResults_2.npy", "model_2.pt", "state.pt"}) {
     EXPECT_TRUE(fs::exists(root_ / (run + file))) << file;
   }
-  const std::map<std::string, int64_t> sizes = {{"STL", 14}, {"CIFAR10", 15}, {"CIFAR100", 13}, {"Folder", 15}};
+  const std::map<std::string, int64_t> sizes = {
+      {"STL", 14}, {"CIFAR10", 15}, {"CIFAR100", 13}, {"Folder", 15}};
   EXPECT_EQ(checkpoint::read_npy(root_ / (run + "GroupResults_2.npy")).sizes(),
             (torch::IntArrayRef{sizes.at(dataset), 2}));
   EXPECT_THAT(read(run + "log.txt"), HasSubstr("Train Epoch: [2/2] [12/12]  Loss: "));
 
-  const auto evaluated = linear({"--model_path", path(run + "model_2.pt"), "--dataset", dataset, "--data_root", path("data"),
-                                 "--epochs", "2", "--batch_size", "4", "--crop_size", "16", "--txt", "--name", "two",
-                                 "--downstream_root", path("downstream"), "--workers", "2", "--device", "cpu"});
+  const auto evaluated = linear({"--model_path",
+                                 path(run + "model_2.pt"),
+                                 "--dataset",
+                                 dataset,
+                                 "--data_root",
+                                 path("data"),
+                                 "--epochs",
+                                 "2",
+                                 "--batch_size",
+                                 "4",
+                                 "--crop_size",
+                                 "16",
+                                 "--txt",
+                                 "--name",
+                                 "two",
+                                 "--downstream_root",
+                                 path("downstream"),
+                                 "--workers",
+                                 "2",
+                                 "--device",
+                                 "cpu"});
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
   EXPECT_THAT(evaluated.out, HasSubstr("label  best test_acc@1"));
   const auto result = read("downstream/" + dataset + "/two/result.txt");
@@ -70,7 +117,8 @@ TEST_P(EveryFormat, TrainsTwoEpochsAndIsEvaluated) {
   EXPECT_THAT(result, HasSubstr("test_loss: "));
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, EveryFormat, ::testing::Values("STL", "CIFAR10", "CIFAR100", "Folder"),
+INSTANTIATE_TEST_SUITE_P(Sets, EveryFormat,
+                         ::testing::Values("STL", "CIFAR10", "CIFAR100", "Folder"),
                          [](const auto& test) { return test.param; });
 
 TEST_F(Programs, ARunIsRepeatedFromItsOwnConfig) {
@@ -80,25 +128,30 @@ TEST_F(Programs, ARunIsRepeatedFromItsOwnConfig) {
   const auto a = checkpoint::read_torch_file(root_ / (run + "x/model_1.pt"));
   const auto b = checkpoint::read_torch_file(root_ / (run + "y/model_1.pt"));
   ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
+  for (size_t i = 0; i < a.size(); ++i)
+    EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
 }
 
 TEST_F(Programs, PretrainedWeightsAndAPartitionAreTaken) {
   ASSERT_EQ(train(digits({"--max_steps", "1"})).code, 0);
   const std::string run = "results/ColoredDigits/";
-  const auto outcome = train(digits({"--name", "z", "--max_steps", "1", "--pretrain_model", path(run + "x/model_1.pt"),
-                                     "--partition", path(run + "x/GroupResults_0.npy")}));
+  const auto outcome = train(
+      digits({"--name", "z", "--max_steps", "1", "--pretrain_model", path(run + "x/model_1.pt"),
+              "--partition", path(run + "x/GroupResults_0.npy")}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_FALSE(fs::exists(root_ / (run + "z/GroupResults_0.npy")));  // no maximization before epoch 1
+  EXPECT_FALSE(
+      fs::exists(root_ / (run + "z/GroupResults_0.npy")));  // no maximization before epoch 1
 }
 
 TEST_F(Programs, MistakesOnTheCommandLine) {
   expect_refused(train(digits({"--epochss", "3"})), {"--epochss", "--epochs"});
   expect_refused(train(digits({"--epochs", "0"})), {"--epochs", "0"});
   expect_refused(train(digits({"--epochs", "many"})), {"--epochs", "many"});
-  expect_refused(train(digits({"--dataset", "ColouredDigits"})), {"ColouredDigits", "ColoredDigits"});
+  expect_refused(train(digits({"--dataset", "ColouredDigits"})),
+                 {"ColouredDigits", "ColoredDigits"});
   expect_refused(train(digits({"--batch_size", "5000"})), {"--batch_size 5000", "1437"});
-  if (!torch::cuda::is_available()) expect_refused(train(digits({"--device", "cuda"})), {"--device cuda"});
+  if (!torch::cuda::is_available())
+    expect_refused(train(digits({"--device", "cuda"})), {"--device cuda"});
   expect_refused(linear({"--dataset", "ColoredDigits"}), {"model_path"});
   EXPECT_FALSE(fs::exists(root_ / "results"));
 }
@@ -120,7 +173,8 @@ TEST_F(Programs, MissingAndDamagedData) {
   expect_refused(train(small_ + Words{"--dataset", "STL"}), {"train_y.bin", "11"});
   test_sets::write_folder(root_ / "data", 2);
   test_sets::write_file(root_ / "data/train/bee/0001.jpg", {'n', 'o'});
-  expect_refused(train(small_ + Words{"--dataset", "Folder", "--batch_size", "2"}), {"bee/0001.jpg"});
+  expect_refused(train(small_ + Words{"--dataset", "Folder", "--batch_size", "2"}),
+                 {"bee/0001.jpg"});
   fs::remove_all(root_ / "data/train/bee");
   fs::create_directories(root_ / "data/train/bee");
   expect_refused(train(small_ + Words{"--dataset", "Folder", "--batch_size", "2"}), {"bee"});
@@ -135,11 +189,13 @@ TEST_F(Programs, AnEarlierRunIsLeftUntouched) {
   expect_refused(train(digits()), {"already holds a run", "--overwrite"});
   expect_refused(train(digits({"--overwrite", "--batch_size", "5000"})), {"--batch_size"});
   expect_refused(train(digits({"--overwrite", "--pretrain_model", path("none.pt")})), {"none.pt"});
-  expect_refused(train(digits({"--overwrite", "--width", "3", "--pretrain_model", path(run + "model_1.pt")})),
-                 {"model_1.pt", "f.0.weight"});
+  expect_refused(
+      train(digits({"--overwrite", "--width", "16", "--pretrain_model", path(run + "model_1.pt")})),
+      {"model_1.pt", "f.0.weight"});
   expect_refused(train(digits({"--resume", "--lr", "0.5"})), {"lr (was 0.001, now 0.5)"});
   checkpoint::write_npy(root_ / "p.npy", torch::zeros({10, 2}));
-  expect_refused(train(digits({"--overwrite", "--partition", path("p.npy")})), {"p.npy", "[10, 2]", "1437"});
+  expect_refused(train(digits({"--overwrite", "--partition", path("p.npy")})),
+                 {"p.npy", "[10, 2]", "1437"});
   {
     const core::FolderLock lock(root_ / run);
     expect_refused(train(digits({"--overwrite"})), {"another run is using this folder"});
@@ -176,11 +232,14 @@ TEST_F(Programs, AnInfiniteLossStopsTheRun) {
 
 TEST_F(Programs, LinearRefusesWhatDisagreesWithTheFile) {
   ASSERT_EQ(train(digits({"--max_steps", "1"})).code, 0);
-  const Words base = {"--model_path", path("results/ColoredDigits/x/model_1.pt"), "--dataset", "ColoredDigits", "--device", "cpu"};
+  const Words base = {"--model_path", path("results/ColoredDigits/x/model_1.pt"),
+                      "--dataset",    "ColoredDigits",
+                      "--device",     "cpu"};
   expect_refused(linear(base + Words{"--arch", "resnet50"}), {"resnet50", "resnet18"});
-  expect_refused(linear(base + Words{"--width", "64"}), {"--width 64", "width 2"});
+  expect_refused(linear(base + Words{"--width", "64"}), {"--width 64", "width 8"});
   test_sets::write_file(root_ / "bad.pt", {'P', 'K', 3, 4, 0, 0});
-  expect_refused(linear({"--model_path", path("bad.pt"), "--dataset", "ColoredDigits"}), {"bad.pt"});
+  expect_refused(linear({"--model_path", path("bad.pt"), "--dataset", "ColoredDigits"}),
+                 {"bad.pt"});
 }
 
 TEST_F(Programs, HelpAndVersion) {

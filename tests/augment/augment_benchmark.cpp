@@ -1,5 +1,4 @@
-// Views a second on one core, whole and step by step. Run: build/bin/augment-benchmark
-// [--benchmark_filter=View]
+// Views a second on one core, whole and step by step. Run: build/bin/augment_benchmark
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
@@ -119,24 +118,28 @@ void draw_only(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
-BENCHMARK_CAPTURE(view, View / 96x96_column_major, stl(), false);
-BENCHMARK_CAPTURE(view, View / 96x96_column_major_channels_last, stl(), true);
-BENCHMARK_CAPTURE(view, View / 32x32_planar, cifar(), false);
-BENCHMARK(draw_only)->Name("Step/draw");
-BENCHMARK_CAPTURE(crop, Step / draw_crop_96x96, stl());
-BENCHMARK_CAPTURE(crop, Step / draw_crop_32x32, cifar());
-BENCHMARK_CAPTURE(step, Step / brightness,
-                  [](auto& p, auto&, float*) { adjust_brightness(p, 1.01); });
-BENCHMARK_CAPTURE(step, Step / contrast, [](auto& p, auto&, float*) { adjust_contrast(p, 1.01); });
-BENCHMARK_CAPTURE(step, Step / saturation,
-                  [](auto& p, auto&, float*) { adjust_saturation(p, 1.01); });
-BENCHMARK_CAPTURE(step, Step / hue, [](auto& p, auto&, float*) { adjust_hue(p, 0.05); });
-BENCHMARK_CAPTURE(step, Step / grayscale, [](auto& p, auto&, float*) { to_grayscale(p); });
-BENCHMARK_CAPTURE(step, Step / blur, [](auto& p, auto& w, float*) { gaussian_blur(p, 1.0, w); });
-BENCHMARK_CAPTURE(step, Step / normalise, [](auto& p, auto&, float* out) {
-  normalise(p, {out, kSize * kSize, 1});
-});
+BENCHMARK_CAPTURE(view, stl, stl(), false)->Name("View/96x96_column_major");
+BENCHMARK_CAPTURE(view, stl_last, stl(), true)->Name("View/96x96_column_major/channels_last");
+BENCHMARK_CAPTURE(view, cifar, cifar(), false)->Name("View/32x32_planar");
 BENCHMARK(plain_view)->Name("PlainView/96x96_column_major");
+BENCHMARK(draw_only)->Name("Step/draw");
+BENCHMARK_CAPTURE(crop, stl, stl())->Name("Step/draw_and_crop/96x96_column_major");
+BENCHMARK_CAPTURE(crop, cifar, cifar())->Name("Step/draw_and_crop/32x32_planar");
+BENCHMARK_CAPTURE(step, brightness, [](auto& p, auto&, float*) { adjust_brightness(p, 1.01); })
+    -> Name("Step/brightness");
+BENCHMARK_CAPTURE(step, contrast, [](auto& p, auto&, float*) { adjust_contrast(p, 1.01); })
+    -> Name("Step/contrast");
+BENCHMARK_CAPTURE(step, saturation, [](auto& p, auto&, float*) { adjust_saturation(p, 1.01); })
+    -> Name("Step/saturation");
+BENCHMARK_CAPTURE(step, hue, [](auto& p, auto&, float*) { adjust_hue(p, 0.05); })
+    -> Name("Step/hue");
+BENCHMARK_CAPTURE(step, grayscale, [](auto& p, auto&, float*) { to_grayscale(p); })
+    -> Name("Step/grayscale");
+BENCHMARK_CAPTURE(step, blur, [](auto& p, auto& w, float*) { gaussian_blur(p, 1.0, w); })
+    -> Name("Step/blur");
+BENCHMARK_CAPTURE(step, normalise, [](auto& p, auto&, float* out) {
+  normalise(p, {out, kSize * kSize, 1});
+}) -> Name("Step/normalise");
 
 }  // namespace
 }  // namespace ipirm::augment

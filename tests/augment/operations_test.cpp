@@ -1,5 +1,4 @@
-// Tests of the image operations: golden values, Pillow's arithmetic written out plainly, and
-// properties.
+// Tests of the image operations: golden values, Pillow's plain arithmetic, and properties.
 #include "augment/operations.h"
 
 #include <gtest/gtest.h>
@@ -32,8 +31,7 @@ Picture resized(const data::Image& image, const CropBox& box, bool flip, int siz
   return out;
 }
 
-// --- Golden
-// ------------------------------------------------------------------------------------------------------
+// --- Golden -------------------------------------------------------------------------------------
 
 class GoldenCrop : public ::testing::TestWithParam<std::string> {};
 
@@ -100,8 +98,7 @@ TEST(Operations, BlurEqualsGolden) {
   }
 }
 
-// --- Pillow's arithmetic, plainly
-// --------------------------------------------------------------------------------
+// --- Pillow's arithmetic, plainly ---------------------------------------------------------------
 
 // One line of `in` pixels resized to `out`.
 std::vector<uint8_t> resized_line(const std::vector<uint8_t>& in, int out) {
@@ -250,8 +247,7 @@ TEST(Operations, HueOfAllColoursEqualsPlainArithmetic) {
   }
 }
 
-// --- Properties
-// --------------------------------------------------------------------------------------------------
+// --- Properties ---------------------------------------------------------------------------------
 
 TEST(Operations, FactorOneChangesNothing) {
   auto random = test_random(2);

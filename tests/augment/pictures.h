@@ -1,5 +1,4 @@
-// Pictures for the augmentation tests: planar memory of their own, filled from golden arrays or at
-// random.
+// Pictures for the augmentation tests, filled from golden arrays or at random.
 #pragma once
 
 #include <torch/types.h>

@@ -70,7 +70,7 @@ TEST(KeyedRandom, BetaHasItsQuantiles) {
   EXPECT_NEAR(quantile(1, .25), .25, .01);
   EXPECT_NEAR(quantile(1, .9), .9, .01);
   EXPECT_NEAR(quantile(2, .5), .5, .01);
-  EXPECT_NEAR(quantile(2, .15625), .25, .01);  // F(x) = 3x^2 - 2x^3 for Beta(2,2): F(.25) = .15625
+  EXPECT_NEAR(quantile(2, .15625), .25, .01);   // F(x) = 3x^2 - 2x^3 for Beta(2,2): F(.25) = .15625
   EXPECT_NEAR(quantile(.5, 1. / 3), .25, .01);  // arcsine law: F(x) = 2/pi asin(sqrt x)
 }
 

@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "model/golden.h"
+#include "support/golden.h"
 
 namespace ipirm::eval {
 namespace {
@@ -13,10 +13,10 @@ namespace {
 constexpr double kTolerance = 1e-10;  // golden/README.md, weighted_knn
 
 TEST(Knn, ScoresAreTheReferences) {
-  const torch::Tensor scores =
-      knn_scores(test::golden("weighted_knn/queries"), test::golden("weighted_knn/bank"),
-                 test::golden("weighted_knn/bank_labels"), 5, {.k = 7, .temperature = 0.5});
-  EXPECT_LT(test::relative_error(scores, test::golden("weighted_knn/scores")), kTolerance);
+  const torch::Tensor scores = knn_scores(
+      testing::golden("weighted_knn", "queries"), testing::golden("weighted_knn", "bank"),
+      testing::golden("weighted_knn", "bank_labels"), 5, {.k = 7, .temperature = 0.5});
+  EXPECT_LT(testing::relative_error(scores, testing::golden("weighted_knn", "scores")), kTolerance);
 }
 
 TEST(Knn, TwoNearestVoteByHand) {

@@ -22,7 +22,7 @@ class ToySet : public data::ImageSet {
       factors_[1].values.push_back(light);
       for (int p = 0; p < 3 * side * side; ++p)
         pixels_.push_back(
-            static_cast<uint8_t>(random.below(20) + 60 * light + (p % 3 == hue ? 150 : 0)));
+            static_cast<uint8_t>(random.below(20) + 80 * light + (p % 3 == hue ? 130 : 0)));
     }
   }
   int64_t size() const override { return static_cast<int64_t>(factors_[0].values.size()); }

@@ -18,9 +18,11 @@ TEST(InfoNce, Golden) {
   const auto z1 = golden("info_nce", "z1"), z2 = golden("info_nce", "z2");
   const double t = golden_scalar("info_nce", "temperature");
   EXPECT_NEAR(info_nce(z1, z2, t).item<double>() / golden_scalar("info_nce", "loss"), 1, 1e-10);
-  // The order of positions that the penalty is defined by (SPEC 4), as the test oracle of ops writes it.
+  // The order of positions that the penalty is defined by (SPEC 4), as the test oracle of ops
+  // writes it.
   const auto z = torch::cat({z1, z2});
-  EXPECT_LT(relative_error((z.mm(z.t()) / t).gather(1, ops::position_columns(z1.size(0))), golden("info_nce", "logits")),
+  EXPECT_LT(relative_error((z.mm(z.t()) / t).gather(1, ops::position_columns(z1.size(0))),
+                           golden("info_nce", "logits")),
             1e-10);
 }
 
@@ -36,7 +38,8 @@ TEST(Baseline, Golden) {
 }
 
 TEST(DebiasedInfoNce, FloorOfTheNegativesHolds) {
-  // Opposite pairs: the positives' share outweighs the negatives, and the estimate Ng would be below zero.
+  // Opposite pairs: the positives' share outweighs the negatives, and the estimate Ng would be
+  // below zero.
   const auto z = torch::tensor({{1., 0.}, {-1., 0.}}, torch::kFloat64);
   const double t = .5, n = 2;
   const double expected = std::log((std::exp(1 / t) + n * std::exp(-1 / t)) / std::exp(1 / t));
@@ -53,7 +56,8 @@ TEST_P(MinimizeObjective, Golden) {
   options.irm_temperature = golden_scalar(name, "irm_temp");
   options.keep_cont = golden_scalar(name, "keep_cont") != 0;
   const double weight = golden_scalar(name, "penalty_weight");
-  const auto z1 = golden(name, "z1").requires_grad_(true), z2 = golden(name, "z2").requires_grad_(true);
+  const auto z1 = golden(name, "z1").requires_grad_(true),
+             z2 = golden(name, "z2").requires_grad_(true);
   const auto splits = golden(name, "splits");  // (P, N, K)
   const auto environment = splits.argmax(2).index_select(1, golden(name, "index"));
   const auto terms = minimize_objective(z1, z2, environment, weight, options);
@@ -66,15 +70,18 @@ TEST_P(MinimizeObjective, Golden) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, MinimizeObjective,
-                         ::testing::Values("min_objective_k2", "min_objective_k3", "min_objective_heavy"),
+                         ::testing::Values("min_objective_k2", "min_objective_k3",
+                                           "min_objective_heavy"),
                          [](const auto& test) { return test.param; });
 
 TEST(MinimizeObjectiveProperties, SwappingEnvironmentsChangesNothing) {
   const std::string name = "min_objective_k2";
   LossOptions options;
   const auto environment = golden(name, "splits").argmax(2).index_select(1, golden(name, "index"));
-  const auto a = minimize_objective(golden(name, "z1"), golden(name, "z2"), environment, .2, options);
-  const auto b = minimize_objective(golden(name, "z1"), golden(name, "z2"), 1 - environment, .2, options);
+  const auto a =
+      minimize_objective(golden(name, "z1"), golden(name, "z2"), environment, .2, options);
+  const auto b =
+      minimize_objective(golden(name, "z1"), golden(name, "z2"), 1 - environment, .2, options);
   EXPECT_NEAR(a.loss.item<double>(), b.loss.item<double>(), 1e-14);
 }
 

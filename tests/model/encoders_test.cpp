@@ -130,6 +130,7 @@ TEST(ModelMistakes, AreNamed) {
   EXPECT_THAT(message({"vit", 64, 128}), HasSubstr("expected resnet18, resnet34 or resnet50"));
   EXPECT_EQ(message({"resnet18", 0, 128}), "width is 0; expected 1 to 1024");
   EXPECT_EQ(message({"resnet18", 1025, 128}), "width is 1025; expected 1 to 1024");
+  EXPECT_EQ(message({"resnet18", 12, 128}), "width is 12; expected a multiple of 8");
   EXPECT_EQ(message({"resnet18", 8, -1}), "feature_dim is -1; expected 1 to 65536");
 }
 

@@ -10,13 +10,13 @@
 #include <sstream>
 
 #include "ipirm/core/error.h"
-#include "model/golden.h"
+#include "support/golden.h"
 
 namespace ipirm::model {
 namespace {
 
-using test::golden;
-using test::relative_error;
+using testing::golden;
+using testing::relative_error;
 
 constexpr double kTolerance = 1e-7;      // golden/README.md, model
 constexpr double kAdamTolerance = 1e-4;  // golden/README.md, model_adam
@@ -81,37 +81,37 @@ TEST(Model, EvaluationForwardIsTheReferences) {
   Model model = golden_model();
   model->eval();
   torch::NoGradGuard no_grad;
-  const torch::Tensor input = golden("model/input");
+  const torch::Tensor input = golden("model", "input");
   const Embedding out = model->forward(input);
-  EXPECT_LT(relative_error(out.feature, golden("model/eval_feature")), kTolerance);
-  EXPECT_LT(relative_error(out.projection, golden("model/eval_projection")), kTolerance);
+  EXPECT_LT(relative_error(out.feature, golden("model", "eval_feature")), kTolerance);
+  EXPECT_LT(relative_error(out.projection, golden("model", "eval_projection")), kTolerance);
   const torch::Tensor h = model->encode(input);
-  EXPECT_LT(relative_error(h / h.norm(2, 1, true), golden("model/eval_feature")), kTolerance);
+  EXPECT_LT(relative_error(h / h.norm(2, 1, true), golden("model", "eval_feature")), kTolerance);
 }
 
 TEST(Model, TrainingForwardGradientsAndAdamAreTheReferences) {
   Model model = golden_model();
-  const torch::Tensor input = golden("model/input"), weights = golden("model/loss_weights");
+  const torch::Tensor input = golden("model", "input"), weights = golden("model", "loss_weights");
   const auto loss_of = [&](const Embedding& out) { return (out.projection * weights).sum(); };
 
   const Embedding out = model->forward(input);
   const torch::Tensor loss = loss_of(out);
   EXPECT_NEAR(loss.item<double>(), -0.34951049377392285, kTolerance);  // model/case.yaml
-  EXPECT_LT(relative_error(out.feature, golden("model/train_feature")), kTolerance);
-  EXPECT_LT(relative_error(out.projection, golden("model/train_projection")), kTolerance);
+  EXPECT_LT(relative_error(out.feature, golden("model", "train_feature")), kTolerance);
+  EXPECT_LT(relative_error(out.projection, golden("model", "train_projection")), kTolerance);
 
   loss.backward();
   std::vector<double> norms;
   for (const torch::Tensor& p : model->parameters())
     norms.push_back(p.grad().norm().item<double>());
-  const torch::Tensor expected_norms = golden("model/grad_norms");
+  const torch::Tensor expected_norms = golden("model", "grad_norms");
   ASSERT_EQ(static_cast<int64_t>(norms.size()), expected_norms.numel());
   const torch::Tensor error = torch::tensor(norms, torch::kFloat64) - expected_norms;
   EXPECT_LT((error.abs() / expected_norms).max().item<double>(), kTolerance);
 
   const auto buffers = model->named_buffers();
   const auto check = [&](const char* buffer, const char* file) {
-    EXPECT_LT(relative_error(buffers[buffer], golden(std::string("model/") + file)), kTolerance);
+    EXPECT_LT(relative_error(buffers[buffer], golden("model", file)), kTolerance);
   };
   check("f.1.running_mean", "bn1_running_mean");
   check("f.1.running_var", "bn1_running_var");
@@ -120,7 +120,7 @@ TEST(Model, TrainingForwardGradientsAndAdamAreTheReferences) {
   EXPECT_EQ(buffers["f.1.num_batches_tracked"].item<int64_t>(), 1);
 
   torch::optim::Adam adam(model->parameters(), torch::optim::AdamOptions(1e-3).weight_decay(1e-6));
-  const torch::Tensor expected_losses = golden("model_adam/losses");
+  const torch::Tensor expected_losses = golden("model_adam", "losses");
   for (int64_t step = 0; step <= 3; ++step) {
     const torch::Tensor loss_now = loss_of(model->forward(input));
     EXPECT_NEAR(loss_now.item<double>(), expected_losses[step].item<double>(), kAdamTolerance)

@@ -1,4 +1,5 @@
-// environment_loss against the definition by gathering, golden values, finite differences and its edge cases.
+// environment_loss against the definition by gathering, golden values, finite differences and its
+// edge cases.
 #include "ipirm/ops/environment_loss.h"
 
 #include <gtest/gtest.h>
@@ -12,12 +13,15 @@ namespace {
 
 using torch::Tensor;
 
-// InfoNCE and penalty of a set of samples on their own, through autograd of a vector of ones (SPEC 4).
+// InfoNCE and penalty of a set of samples on their own, through autograd of a vector of ones (SPEC
+// 4).
 std::pair<Tensor, Tensor> plain(const Tensor& z1, const Tensor& z2, double t, double irm_t) {
   const auto columns = position_columns(z1.size(0));
   const auto z = torch::cat({z1, z2});
   const auto l = z.mm(z.t()).gather(1, columns);
-  const auto info_nce = [](const Tensor& logits) { return (logits.logsumexp(1) - logits.select(1, 0)).mean(); };
+  const auto info_nce = [](const Tensor& logits) {
+    return (logits.logsumexp(1) - logits.select(1, 0)).mean();
+  };
   const auto ones = torch::ones({1, l.size(1)}, z.options().requires_grad(true));
   const auto g = torch::autograd::grad({info_nce(l / irm_t * ones)}, {ones}, {}, true, true)[0];
   return {info_nce(l / t), g.square().sum()};
@@ -29,7 +33,9 @@ struct Inputs {
 
 Inputs random_inputs(int64_t batch, int64_t d) {
   torch::manual_seed(batch);
-  const auto unit = [&] { return torch::nn::functional::normalize(torch::randn({batch, d}, torch::kFloat64)); };
+  const auto unit = [&] {
+    return torch::nn::functional::normalize(torch::randn({batch, d}, torch::kFloat64));
+  };
   return {unit(), unit()};
 }
 
@@ -72,7 +78,8 @@ TEST(EnvironmentLoss, GradientIsThatOfFiniteDifferences) {
       auto up = in.z1.clone(), down = in.z1.clone();
       up[i][k] += step;
       down[i][k] -= step;
-      EXPECT_NEAR((value(up) - value(down)).item<double>() / (2 * step), grad[i][k].item<double>(), 1e-8);
+      EXPECT_NEAR((value(up) - value(down)).item<double>() / (2 * step), grad[i][k].item<double>(),
+                  1e-8);
     }
   }
 }
@@ -80,7 +87,8 @@ TEST(EnvironmentLoss, GradientIsThatOfFiniteDifferences) {
 TEST(EnvironmentLoss, OneSampleOrNoneCountsAsZero) {
   const auto in = random_inputs(5, 4);
   const auto z1 = in.z1.clone().requires_grad_(true);
-  const auto environment = torch::tensor({{0, 0, 1, 0, 0}}, torch::kInt64);  // one sample in 1, none in 2
+  const auto environment =
+      torch::tensor({{0, 0, 1, 0, 0}}, torch::kInt64);  // one sample in 1, none in 2
   const auto [contrastive, penalty] = environment_loss(z1, in.z2, environment, 3, .5, .5);
   for (const int64_t e : {1, 2}) {
     EXPECT_NEAR(contrastive[0][e].item<double>(), 0, 1e-15);
@@ -93,9 +101,11 @@ TEST(EnvironmentLoss, OneSampleOrNoneCountsAsZero) {
 
 TEST(EnvironmentLoss, RefusesWhatDoesNotFit) {
   const auto in = random_inputs(5, 4);
-  EXPECT_THROW(environment_loss(in.z1, in.z2, torch::zeros({1, 4}, torch::kInt64), 2, .5, .5), c10::Error);
+  EXPECT_THROW(environment_loss(in.z1, in.z2, torch::zeros({1, 4}, torch::kInt64), 2, .5, .5),
+               c10::Error);
   EXPECT_THROW(environment_loss(in.z1, in.z2, torch::zeros({1, 5}), 2, .5, .5), c10::Error);
-  EXPECT_THROW(environment_loss(in.z1, in.z2, torch::zeros({1, 5}, torch::kInt64), 2, 0, .5), c10::Error);
+  EXPECT_THROW(environment_loss(in.z1, in.z2, torch::zeros({1, 5}, torch::kInt64), 2, 0, .5),
+               c10::Error);
 }
 
 }  // namespace

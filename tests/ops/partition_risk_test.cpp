@@ -1,4 +1,5 @@
-// partition_risk against golden values, finite differences, a plain autograd form and its symmetries.
+// partition_risk against golden values, finite differences, a plain autograd form and its
+// symmetries.
 #include "ipirm/ops/partition_risk.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,9 @@ struct Inputs {
 
 Inputs random_inputs(int64_t n, int64_t d, int64_t k, torch::ScalarType dtype = torch::kFloat64) {
   torch::manual_seed(n * 100 + d * 10 + k);
-  const auto unit = [&] { return torch::nn::functional::normalize(torch::randn({n, d}, torch::kFloat64)).to(dtype); };
+  const auto unit = [&] {
+    return torch::nn::functional::normalize(torch::randn({n, d}, torch::kFloat64)).to(dtype);
+  };
   return {unit(), unit(), torch::randn({n, k}, torch::kFloat64).softmax(1).to(dtype)};
 }
 
@@ -26,14 +29,20 @@ void expect_close(const Tensor& found, const Tensor& expected, double tolerance)
   EXPECT_LT(testing::relative_error(found, expected), tolerance);
 }
 
-// The closed form equals automatic differentiation of the definition (SPEC 5), for any K, T, T' and norm.
+// The closed form equals automatic differentiation of the definition (SPEC 5), for any K, T, T' and
+// norm.
 TEST(PartitionRisk, EqualsAutogradOfTheDefinition) {
-  for (const auto& [n, k, t, irm_t, nonorm] : std::vector<std::tuple<int64_t, int64_t, double, double, bool>>{
-           {2, 2, .5, .5, false}, {7, 2, .5, .5, false}, {9, 3, .2, .5, false}, {12, 4, .5, .2, true},
-           {5, 5, .5, .5, true}, {16, 8, 1., .7, false}}) {
+  for (const auto& [n, k, t, irm_t, nonorm] :
+       std::vector<std::tuple<int64_t, int64_t, double, double, bool>>{{2, 2, .5, .5, false},
+                                                                       {7, 2, .5, .5, false},
+                                                                       {9, 3, .2, .5, false},
+                                                                       {12, 4, .5, .2, true},
+                                                                       {5, 5, .5, .5, true},
+                                                                       {16, 8, 1., .7, false}}) {
     const auto in = random_inputs(n, 6, k);
     const auto expected = plain_risk(in.z1, in.z2, in.weights, t, irm_t, .7, nonorm);
-    const auto [contrastive, penalty, grad] = partition_risk(in.z1, in.z2, in.weights, t, irm_t, .7, nonorm);
+    const auto [contrastive, penalty, grad] =
+        partition_risk(in.z1, in.z2, in.weights, t, irm_t, .7, nonorm);
     expect_close(contrastive, expected.contrastive, 1e-12);
     expect_close(penalty, expected.penalty, 1e-11);
     expect_close(grad, expected.grad, 1e-10);
@@ -73,7 +82,8 @@ TEST(PartitionRisk, PermutingEnvironmentsPermutesResults) {
   const auto in = random_inputs(10, 5, 3);
   const auto order = torch::tensor({2, 0, 1});
   const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, .5, .5, 1);
-  const auto [c2, p2, g2] = partition_risk(in.z1, in.z2, in.weights.index_select(1, order), .5, .5, 1);
+  const auto [c2, p2, g2] =
+      partition_risk(in.z1, in.z2, in.weights.index_select(1, order), .5, .5, 1);
   expect_close(c2, c.index_select(0, order), 1e-13);
   expect_close(p2, p.index_select(0, order), 1e-13);
   expect_close(g2, g.index_select(1, order), 1e-12);
@@ -94,7 +104,8 @@ TEST(PartitionRisk, PermutingSamplesPermutesTheContrastiveGradient) {
   const auto order = torch::randperm(10);
   const auto at = [&](const Tensor& t) { return t.index_select(0, order); };
   const auto grad = std::get<2>(partition_risk(in.z1, in.z2, in.weights, .5, .5, 0));
-  expect_close(std::get<2>(partition_risk(at(in.z1), at(in.z2), at(in.weights), .5, .5, 0)), at(grad), 1e-12);
+  expect_close(std::get<2>(partition_risk(at(in.z1), at(in.z2), at(in.weights), .5, .5, 0)),
+               at(grad), 1e-12);
 }
 
 TEST(PartitionRisk, AnEnvironmentWithoutWeightHasNoRisk) {
@@ -112,14 +123,16 @@ TEST(PartitionRisk, ExtremeTemperaturesStayFinite) {
   for (const double t : {.01, 10.}) {
     const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, t, t, .5);
     const auto [c64, p64, g64] =
-        partition_risk(in.z1.to(torch::kFloat64), in.z2.to(torch::kFloat64), in.weights.to(torch::kFloat64), t, t, .5);
+        partition_risk(in.z1.to(torch::kFloat64), in.z2.to(torch::kFloat64),
+                       in.weights.to(torch::kFloat64), t, t, .5);
     expect_close(c, c64, 1e-5);
     expect_close(p, p64, 1e-4);
     expect_close(g, g64, 3e-4);
   }
 }
 
-// 3,000 samples need several blocks of rows: the result is that of one block (float64 on the same inputs).
+// 3,000 samples need several blocks of rows: the result is that of one block (float64 on the same
+// inputs).
 TEST(PartitionRisk, BlocksJoinUp) {
   const auto in = random_inputs(3000, 8, 2);
   const auto [c, p, g] = partition_risk(in.z1.to(torch::kFloat32), in.z2.to(torch::kFloat32),
@@ -137,7 +150,8 @@ TEST(PartitionRisk, RefusesWhatDoesNotFit) {
   EXPECT_THROW(partition_risk(in.z1, in.z2, in.weights.to(torch::kFloat32), .5, .5, 1), c10::Error);
   EXPECT_THROW(partition_risk(in.z1, in.z2, in.weights, 0, .5, 1), c10::Error);
   EXPECT_THROW(partition_risk(in.z1, in.z2, in.weights, .5, .5, -1), c10::Error);
-  EXPECT_THROW(partition_risk(in.z1.slice(0, 0, 1), in.z2.slice(0, 0, 1), in.weights.slice(0, 0, 1), .5, .5, 1),
+  EXPECT_THROW(partition_risk(in.z1.slice(0, 0, 1), in.z2.slice(0, 0, 1), in.weights.slice(0, 0, 1),
+                              .5, .5, 1),
                c10::Error);
 }
 

@@ -1,5 +1,5 @@
-// The maximization risk of SPEC 5 written straight from its definition, differentiated by autograd: the oracle of the closed
-// form. Needs the whole (M, M-1) matrix; for small n.
+// The maximization risk of SPEC 5 written straight from its definition, differentiated by autograd:
+// the oracle of the closed form. Needs the whole (M, M-1) matrix; for small n.
 #pragma once
 
 #include <torch/torch.h>
@@ -26,8 +26,8 @@ struct PlainRisk {
 };
 
 // contrastive_e at the logits (M, M-1), for one environment's weights w (n).
-inline torch::Tensor plain_contrastive(const torch::Tensor& logits, const torch::Tensor& w, const torch::Tensor& columns,
-                                       bool nonorm) {
+inline torch::Tensor plain_contrastive(const torch::Tensor& logits, const torch::Tensor& w,
+                                       const torch::Tensor& columns, bool nonorm) {
   const int64_t n = w.size(0);
   const auto u = w.repeat(2);
   const auto negatives = u.index_select(0, columns.slice(1, 1).flatten()).view({2 * n, 2 * n - 2});
@@ -38,8 +38,9 @@ inline torch::Tensor plain_contrastive(const torch::Tensor& logits, const torch:
   return nonorm ? sum / (2. * n) : sum / u.sum();
 }
 
-inline PlainRisk plain_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& weights, double t,
-                            double irm_t, double irm_weight, bool nonorm) {
+inline PlainRisk plain_risk(const torch::Tensor& z1, const torch::Tensor& z2,
+                            const torch::Tensor& weights, double t, double irm_t, double irm_weight,
+                            bool nonorm) {
   const int64_t n = z1.size(0);
   const auto columns = position_columns(n);
   const auto z = torch::cat({z1, z2});

@@ -43,12 +43,15 @@ class RandomImages : public data::ImageSet {
 
 // Everything a Trainer needs, in one place.
 struct SmallRun {
-  explicit SmallRun(const std::filesystem::path& path, ExistingRun existing = ExistingRun::kRefuse) {
+  explicit SmallRun(const std::filesystem::path& path,
+                    ExistingRun existing = ExistingRun::kRefuse) {
     torch::manual_seed(1);
-    model::Model model(model::ModelOptions{"resnet18", 2, 8});
+    model::Model model(model::ModelOptions{"resnet18", 8, 8});
     model::use_channels_last(*model);
-    state.emplace(RunState{model, ops::Adam(model->parameters(), {.lr = 1e-3}),
-                           partition::PartitionSet(true, torch::kCPU), {}});
+    state.emplace(RunState{model,
+                           ops::Adam(model->parameters(), {.lr = 1e-3}),
+                           partition::PartitionSet(true, torch::kCPU),
+                           {}});
     options.train.epochs = 4;
     options.train.batch_size = 16;
     options.train.penalty_weight = .2;

@@ -58,28 +58,32 @@ TEST(StepHistory, GivesBackEachStepOnceInOrder) {
   EXPECT_TRUE(history.take().empty());
 }
 
-// The step in channels-last equals plain autograd and torch's own Adam on an ordinary copy of the network.
+// The step in channels-last equals plain autograd and torch's own Adam on an ordinary copy of the
+// network.
 TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
   const auto make = [] {
     torch::manual_seed(4);
-    model::Model model(model::ModelOptions{"resnet18", 4, 8});
+    model::Model model(model::ModelOptions{"resnet18", 8, 8});
     model->to(torch::kFloat64);
     return model;
   };
   auto model = make(), plain = make();
   model::use_channels_last(*model);
   ops::Adam adam(model->parameters(), {.lr = 1e-3, .weight_decay = 1e-2});
-  torch::optim::Adam plain_adam(plain->parameters(), torch::optim::AdamOptions(1e-3).weight_decay(1e-2));
+  torch::optim::Adam plain_adam(plain->parameters(),
+                                torch::optim::AdamOptions(1e-3).weight_decay(1e-2));
   loss::LossOptions options;
   options.keep_cont = true;
   for (int step = 0; step < 3; ++step) {
     torch::manual_seed(10 + step);
-    const auto v1 = torch::randn({12, 3, 16, 16}, torch::kFloat64), v2 = torch::randn({12, 3, 16, 16}, torch::kFloat64);
+    const auto v1 = torch::randn({12, 3, 16, 16}, torch::kFloat64),
+               v2 = torch::randn({12, 3, 16, 16}, torch::kFloat64);
     const auto environment = torch::randint(0, 2, {2, 12}, torch::kInt64);
     const auto terms = minimize_step(model, adam, v1.contiguous(torch::MemoryFormat::ChannelsLast),
-                                     v2.contiguous(torch::MemoryFormat::ChannelsLast), environment, .3, options, false);
-    const auto expected = loss::minimize_objective(plain->forward(v1).projection, plain->forward(v2).projection,
-                                                   environment, .3, options);
+                                     v2.contiguous(torch::MemoryFormat::ChannelsLast), environment,
+                                     .3, options, false);
+    const auto expected = loss::minimize_objective(
+        plain->forward(v1).projection, plain->forward(v2).projection, environment, .3, options);
     plain_adam.zero_grad();
     expected.loss.backward();
     plain_adam.step();
@@ -93,7 +97,7 @@ TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
 // Offline features do not depend on the chunk they were embedded in, nor on the number of workers.
 TEST(EmbedViews, DependsOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 2, 8});
+  model::Model model(model::ModelOptions{"resnet18", 8, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -109,7 +113,7 @@ TEST(EmbedViews, DependsOnTheKeyAlone) {
 
 TEST(MinimizeStep, Bf16StaysNearFp32) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", 2, 8});
+  model::Model model(model::ModelOptions{"resnet18", 8, 8});
   ops::Adam adam(model->parameters(), {.lr = 1e-9});
   loss::LossOptions options;
   options.baseline = true;

@@ -1,4 +1,5 @@
-// The training loop: what it writes, exact resume from any step, online and offline search, divergence, refusals.
+// The training loop: what it writes, exact resume from any step, online and offline search,
+// divergence, refusals.
 #include "ipirm/train/trainer.h"
 
 #include <gmock/gmock.h>
@@ -45,7 +46,8 @@ class TrainerTest : public ::testing::Test {
   }
   static void expect_same_weights(const model::Model& a, const model::Model& b) {
     const auto x = checkpoint::state_dict(*a), y = checkpoint::state_dict(*b);
-    for (size_t i = 0; i < x.size(); ++i) EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
   }
 
   fs::path root_;
@@ -58,23 +60,25 @@ TEST_F(TrainerTest, WritesWhatTheSpecSays) {
   for (const auto& line : lines(root_ / "a" / "metrics.jsonl")) {
     ++count[nlohmann::json::parse(line)["event"].get<std::string>()];
   }
-  EXPECT_EQ(count["step"], 12);           // 4 epochs of 3 batches
+  EXPECT_EQ(count["step"], 12);  // 4 epochs of 3 batches
   EXPECT_EQ(count["epoch"], 4);
-  EXPECT_EQ(count["maximize"], 3);        // before epoch 1, after 2 and 4
+  EXPECT_EQ(count["maximize"], 3);  // before epoch 1, after 2 and 4
   EXPECT_EQ(count["maximize_pass"], 9);
   EXPECT_EQ(count["knn"], 2);
-  for (const char* name : {"GroupResults_0.npy", "GroupResults_2.npy", "GroupResults_4.npy", "model_2.pt", "model_4.pt",
-                           "state.pt"}) {
+  for (const char* name : {"GroupResults_0.npy", "GroupResults_2.npy", "GroupResults_4.npy",
+                           "model_2.pt", "model_4.pt", "state.pt"}) {
     EXPECT_TRUE(fs::exists(root_ / "a" / name)) << name;
   }
   EXPECT_FALSE(fs::exists(root_ / "a" / "model_1.pt"));
   EXPECT_EQ(lines(root_ / "a" / "knn_result.txt").size(), 2u);
-  EXPECT_THAT(lines(root_ / "a" / "knn_result.txt")[0], ::testing::MatchesRegex("test_acc@1: .*, test_acc@5: .*"));
+  EXPECT_THAT(lines(root_ / "a" / "knn_result.txt")[0],
+              ::testing::MatchesRegex("test_acc@1: .*, test_acc@5: .*"));
   EXPECT_THAT(lines(root_ / "a" / "log.txt")[0], HasSubstr("Train Epoch: [1/4] [32/48]  Loss: "));
   EXPECT_EQ(run.state->partitions.size(), 3);
 }
 
-// Stopped after any step, also right at an epoch's end, a resumed run ends with the same bits and writes each event once.
+// Stopped after any step, also right at an epoch's end, a resumed run ends with the same bits and
+// writes each event once.
 TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
   SmallRun whole(root_ / "whole");
   ASSERT_TRUE(whole.trainer().run());
@@ -91,17 +95,67 @@ TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
     const auto saved = second.folder->load_state();
     ASSERT_TRUE(saved);
     restore(*second.state, *saved, path / "state.pt");
+    second.folder->continue_texts(saved->text_sizes);
     EXPECT_TRUE(second.trainer().run());
     expect_same_weights(whole.state->model, second.state->model);
     EXPECT_TRUE(torch::equal(whole.state->partitions.newest(), second.state->partitions.newest()));
-    // The epoch that was cut has its mean over the steps after the cut alone: compare everything else.
-    const auto without_epochs = [](std::vector<std::string> all) {
-      std::erase_if(all, [](const auto& line) { return line.find("\"event\":\"epoch\"") != std::string::npos; });
-      return all;
-    };
-    EXPECT_EQ(without_epochs(events(root_ / "whole")), without_epochs(events(path))) << "stopped after step " << stop;
+    EXPECT_EQ(events(root_ / "whole"), events(path)) << "stopped after step " << stop;
+    EXPECT_EQ(lines(root_ / "whole" / "log.txt"), lines(path / "log.txt"));
     EXPECT_EQ(lines(root_ / "whole" / "knn_result.txt"), lines(path / "knn_result.txt"));
   }
+}
+
+// A run that died before its first state leaves lines behind: a resume starts anew, without them.
+TEST_F(TrainerTest, ResumeWithoutAStateStartsWithEmptyFiles) {
+  SmallRun whole(root_ / "whole");
+  whole.options.train.epochs = 1;
+  ASSERT_TRUE(whole.trainer().run());
+  fs::create_directories(root_ / "dead");
+  std::ofstream(root_ / "dead" / "metrics.jsonl") << "{\"event\":\"step\",\"epoch\":1,\"st";
+  SmallRun run(root_ / "dead", ExistingRun::kResume);
+  run.options.train.epochs = 1;
+  ASSERT_FALSE(run.folder->load_state());
+  run.folder->continue_texts({0, 0, 0});
+  ASSERT_TRUE(run.trainer().run());
+  EXPECT_EQ(events(root_ / "whole"), events(root_ / "dead"));
+}
+
+TEST_F(TrainerTest, APartitionOfAnotherSetIsRefused) {
+  SmallRun run(root_ / "p");
+  run.state->partitions.add(torch::zeros({47, 2}));
+  EXPECT_THROW(run.trainer(), core::UserError);
+}
+
+// What is thrown in the middle of a run (here: by an image that cannot be read) leaves the state up
+// to the last step.
+TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
+  class Unreadable : public RandomImages {
+   public:
+    using RandomImages::RandomImages;
+    data::Image image(int64_t i, std::vector<uint8_t>& scratch) const override {
+      if (broken && i == 40) throw core::UserError("image 40 cannot be read");
+      return RandomImages::image(i, scratch);
+    }
+    bool broken = false;
+  };
+  SmallRun whole(root_ / "whole"), run(root_ / "u");
+  whole.options.train.shuffle = run.options.train.shuffle = false;
+  ASSERT_TRUE(whole.trainer().run());
+  const auto set = std::make_shared<Unreadable>(48);
+  run.views.set = run.sets.train = run.sets.labelled = set;
+  run.state->partitions.add(whole.state->partitions.logits()[0]);
+  set->broken = true;
+  EXPECT_THROW(run.trainer().run(), core::UserError);
+  EXPECT_EQ(run.state->position.step, 2);  // the third batch holds the image
+  run.folder.reset();
+  SmallRun again(root_ / "u", ExistingRun::kResume);
+  again.options.train.shuffle = false;
+  const auto saved = again.folder->load_state();
+  ASSERT_TRUE(saved);
+  restore(*again.state, *saved, "state.pt");
+  again.folder->continue_texts(saved->text_sizes);
+  EXPECT_TRUE(again.trainer().run());
+  expect_same_weights(whole.state->model, again.state->model);
 }
 
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
@@ -110,7 +164,8 @@ TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
   run.options.train.epochs = 1;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_TRUE(run.state->partitions.empty());
-  for (const auto& event : events(root_ / "b")) EXPECT_EQ(event.find("maximize"), std::string::npos);
+  for (const auto& event : events(root_ / "b"))
+    EXPECT_EQ(event.find("maximize"), std::string::npos);
   EXPECT_TRUE(fs::exists(root_ / "b" / "model_1.pt"));
 }
 
@@ -124,7 +179,8 @@ TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
   EXPECT_EQ(run.state->partitions.newest().size(1), 3);
 }
 
-// Without --retain_group the newest partition alone counts, and without --random_init the search starts from it.
+// Without --retain_group the newest partition alone counts, and without --random_init the search
+// starts from it.
 TEST_F(TrainerTest, TheNewestPartitionAloneCounts) {
   SmallRun run(root_ / "d");
   run.state->partitions = partition::PartitionSet(false, torch::kCPU);
@@ -172,8 +228,9 @@ TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {
   { SmallRun(root_ / "h").trainer().run(); }
   const auto saved = read_run_state(root_ / "h" / "state.pt");
   SmallRun other(root_ / "i");
-  model::Model wider(model::ModelOptions{"resnet18", 3, 8});
-  other.state.emplace(RunState{wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
+  model::Model wider(model::ModelOptions{"resnet18", 16, 8});
+  other.state.emplace(RunState{
+      wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
   EXPECT_THROW(restore(*other.state, saved, "state.pt"), core::UserError);
 }
 

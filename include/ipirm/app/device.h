@@ -7,15 +7,17 @@
 
 namespace ipirm::app {
 
-// name: auto (CUDA where there is a GPU, otherwise the CPU), cpu or cuda. Loads LibTorch's CUDA half at run time, so that
-// programs start quickly and run on machines without it. Throws UserError when cuda is asked for and cannot be used,
-// with the reason. Call it before any other use of a device.
+// name: auto (CUDA where there is a GPU, otherwise the CPU), cpu or cuda. Loads LibTorch's CUDA
+// half at run time, so that programs start quickly and run on machines without it. Throws UserError
+// when cuda is asked for and cannot be used, with the reason. Call it before any other use of a
+// device.
 torch::Device choose_device(const std::string& name);
 
 // "CUDA (NVIDIA H100)" or "CPU (2 threads, AVX2)": for the first lines of a run.
 std::string describe(torch::Device device);
 
-// Warns once when bf16 was asked for on a CPU that has no bfloat16 arithmetic, where it is far slower than fp32.
+// Warns once when bf16 was asked for on a CPU that has no bfloat16 arithmetic, where it is far
+// slower than fp32.
 void warn_if_bf16_is_slow(torch::Device device, bool bf16);
 
 }  // namespace ipirm::app

@@ -5,7 +5,8 @@
 
 namespace ipirm::app {
 
-// Trains, and returns the exit code (program.h). Everything that can be refused is refused before anything is written.
+// Trains, and returns the exit code (program.h). Everything that can be refused is refused before
+// anything is written.
 int run_train(const config::TrainConfig& config);
 
 }  // namespace ipirm::app

@@ -9,9 +9,9 @@
 
 namespace ipirm::core {
 
-// Thrown for a bad flag, file, checkpoint or setting. The message is one line: what was wrong, where (file, place),
-// what was found and expected, and what to do. Programs print it on stderr and exit with 2. Everything else that is
-// thrown is a fault of the program: exit 1.
+// Thrown for a bad flag, file, checkpoint or setting. The message is one line: what was wrong,
+// where (file, place), what was found and expected, and what to do. Programs print it on stderr and
+// exit with 2. Everything else that is thrown is a fault of the program: exit 1.
 class UserError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -25,8 +25,8 @@ std::string cat(const Args&... args) {
   return out.str();
 }
 
-// The name nearest to `word` by edit distance, or "" if none is within a third of its length (at least 2 edits).
-// For "did you mean" hints.
+// The name nearest to `word` by edit distance, or "" if none is within a third of its length (at
+// least 2 edits). For "did you mean" hints.
 std::string nearest_name(std::string_view word, const std::vector<std::string>& names);
 
 }  // namespace ipirm::core

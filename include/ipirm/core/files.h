@@ -1,4 +1,5 @@
-// Small file helpers: whole reads with a size limit, mapped reads, atomic writes, appended lines, a folder lock.
+// Small file helpers: whole reads with a size limit, mapped reads, atomic writes, appended lines, a
+// folder lock.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ namespace ipirm::core {
 // The whole file. Throws UserError if it cannot be read or holds more than max_bytes.
 std::string read_file(const std::filesystem::path& path, uint64_t max_bytes);
 
-// A file mapped read-only: opening costs no copy, pages come from disk when touched. Movable, not copyable.
+// A file mapped read-only: opening costs no copy, pages come from disk when touched. Movable, not
+// copyable.
 class MappedFile {
  public:
   // Throws UserError if the file is missing, no regular file, or unreadable.
@@ -32,20 +34,24 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A sink for the bytes of one file; write() throws UserError with the path and the reason (a full disk, say).
+// A sink for the bytes of one file; write() throws UserError with the path and the reason (a full
+// disk, say).
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
   virtual void write(const void* data, size_t size) = 0;
 };
 
-// Writes a file so that at any moment either the old or the whole new content stands at `path`: `fill` writes to
-// path.tmp beside it, which is flushed (fsync) and renamed; the folder is flushed too. On failure the old content
-// stays, path.tmp is removed and UserError is thrown. Makes no folders.
-void write_atomically(const std::filesystem::path& path, const std::function<void(FileWriter&)>& fill);
+// Writes a file so that at any moment either the old or the whole new content stands at `path`:
+// `fill` writes to path.tmp beside it, which is flushed (fsync) and renamed; the folder is flushed
+// too. On failure the old content stays, path.tmp is removed and UserError is thrown. Makes no
+// folders.
+void write_atomically(const std::filesystem::path& path,
+                      const std::function<void(FileWriter&)>& fill);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
-// Lines appended to a file, each handed to the system at once. Throws UserError as soon as one cannot be written.
+// Lines appended to a file, each handed to the system at once. Throws UserError as soon as one
+// cannot be written.
 class LineFile {
  public:
   // keep: start after what the file holds; otherwise empty it.
@@ -54,9 +60,12 @@ class LineFile {
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
   void line(std::string_view text);
-  // Bytes in the file after the last line: truncate_to() brings a resumed run's file back to where its state was saved.
+  // Bytes in the file after the last line. truncate_to() brings a resumed run's file back to where
+  // its state was saved; a file that is shorter stays as it is and a warning is logged.
   uint64_t size() const { return size_; }
   void truncate_to(uint64_t size);
+  // Makes sure that what was written survives a crash of the machine (fsync).
+  void flush();
 
  private:
   std::filesystem::path path_;
@@ -64,11 +73,12 @@ class LineFile {
   uint64_t size_ = 0;
 };
 
-// Makes the folder and its parents. Throws UserError naming the part that could not be made or written to.
+// Makes the folder and its parents. Throws UserError naming the part that could not be made or
+// written to.
 void make_writable_folder(const std::filesystem::path& path);
 
-// Exclusive use of a folder, by a lock on folder/.lock held until destruction or the end of the process.
-// Throws UserError when another process holds it.
+// Exclusive use of a folder, by a lock on folder/.lock held until destruction or the end of the
+// process. Throws UserError when another process holds it.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

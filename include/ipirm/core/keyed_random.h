@@ -1,4 +1,5 @@
-// Counter-based random numbers: every draw is a function of (seed, purpose, epoch, sample, view) and its number alone.
+// Counter-based random numbers: every draw is a function of (seed, purpose, epoch, sample, view)
+// and its number alone.
 #pragma once
 
 #include <cstdint>
@@ -6,26 +7,27 @@
 
 namespace ipirm::core {
 
-// What a stream of draws is for. Two purposes never share a stream. Values are part of what makes a run reproducible:
-// never renumber.
+// What a stream of draws is for. Two purposes never share a stream. Values are part of what makes a
+// run reproducible: never renumber.
 enum class Purpose : uint8_t {
-  kTrainOrder = 1,       // permutation of the training set, one an epoch
-  kTrainView = 2,        // augmentation of minimization views
-  kMaximizeView = 3,     // augmentation of maximization views
-  kLinearOrder = 4,      // permutation of the linear evaluation's training set
-  kLinearView = 5,       // augmentation of the linear evaluation's training views
-  kColoredDigits = 6,    // hue, noise and split of the embedded set
-  kModelInit = 7,        // initial weights (seeds torch's generator)
-  kPartitionInit = 8,    // initial partition logits
-  kMaximizeOrder = 9,    // permutation of the bank, one a pass
-  kMixup = 10,           // mixing coefficients and partners
+  kTrainOrder = 1,     // permutation of the training set, one an epoch
+  kTrainView = 2,      // augmentation of minimization views
+  kMaximizeView = 3,   // augmentation of maximization views
+  kLinearOrder = 4,    // permutation of the linear evaluation's training set
+  kLinearView = 5,     // augmentation of the linear evaluation's training views
+  kColoredDigits = 6,  // hue, noise and split of the embedded set
+  kModelInit = 7,      // initial weights (seeds torch's generator)
+  kPartitionInit = 8,  // initial partition logits
+  kMaximizeOrder = 9,  // permutation of the bank, one a pass
+  kMixup = 10,         // mixing coefficients and partners
 };
 
-// One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"). Cheap to make
-// (no state beyond key and counter), so make one a view. sample < 2^48, view < 2^8.
+// One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+// Cheap to make (no state beyond key and counter), so make one a view. sample < 2^48, view < 2^8.
 class KeyedRandom {
  public:
-  KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample = 0, uint32_t view = 0);
+  KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample = 0,
+              uint32_t view = 0);
 
   uint32_t bits();                          // 32 uniform bits
   double uniform();                         // [0, 1), 53 bits

@@ -1,4 +1,5 @@
-// Log lines for people on stdout, with levels; and the progress line on stderr that gives way to them.
+// Log lines for people on stdout, with levels; and the progress line on stderr that gives way to
+// them.
 #pragma once
 
 #include <chrono>
@@ -18,9 +19,10 @@ void log_error(const std::string& line);    // stderr
 // The program's version, "0.1.0".
 std::string version();
 
-// Progress of long work: rate, time left and a few words, redrawn in place on a terminal (at most 10 times a second);
-// where stderr is no terminal, a plain line at most every `plain_interval_s` seconds and none for work that ends sooner.
-// Silent when the log level is above info. Not for concurrent use.
+// Progress of long work: rate, time left and a few words, redrawn in place on a terminal (at most
+// 10 times a second); where stderr is no terminal, a plain line at most every `plain_interval_s`
+// seconds and none for work that ends sooner. Silent when the log level is above info. Not for
+// concurrent use.
 class Progress {
  public:
   // label: "epoch 3/400"; total: units of the whole work; unit: what is counted, "views".
@@ -29,7 +31,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // True when a new line would be shown now: only then is it worth reading values from a device for `text`.
+  // True when a new line would be shown now: only then is it worth reading values from a device for
+  // `text`.
   bool due() const;
   // `done` units are finished; text: further words, "loss 3.21".
   void update(int64_t done, const std::string& text = "");

@@ -1,4 +1,5 @@
-// Image sets: indexed images with labels, and the parts of a data set that training and evaluation use (SPEC 1).
+// Image sets: indexed images with labels, and the parts of a data set that training and evaluation
+// use (SPEC 1).
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,8 @@
 
 namespace ipirm::data {
 
-// Something known about each image: its class, or a second factor such as the colour of a ColoredDigits image.
+// Something known about each image: its class, or a second factor such as the colour of a
+// ColoredDigits image.
 struct Factor {
   std::string name;             // "label" for the class; "digit" and "colour" for ColoredDigits
   int num_values = 0;           // values are 0..num_values-1
@@ -23,22 +25,24 @@ class ImageSet {
  public:
   virtual ~ImageSet() = default;
   virtual int64_t size() const = 0;
-  // Image i, 0 <= i < size(). `scratch` is memory the result may point into: one a thread, kept alive and untouched
-  // while the image is used. Throws UserError for an image that cannot be read.
+  // Image i, 0 <= i < size(). `scratch` is memory the result may point into: one a thread, kept
+  // alive and untouched while the image is used. Throws UserError for an image that cannot be read.
   virtual Image image(int64_t i, std::vector<uint8_t>& scratch) const = 0;
   // factors()[0] is the class. Every Factor's values has size() entries.
   virtual const std::vector<Factor>& factors() const = 0;
   int64_t label(int64_t i) const { return factors()[0].values[static_cast<size_t>(i)]; }
 };
 
-// The parts of one data set. `train` is what is trained on and partitioned (STL: train then unlabeled); `labelled` is
-// the memory of the kNN and the training set of the linear evaluation; the same object as train where all is labelled.
+// The parts of one data set. `train` is what is trained on and partitioned (STL: train then
+// unlabeled); `labelled` is the memory of the kNN and the training set of the linear evaluation;
+// the same object as train where all is labelled.
 struct DataSets {
   std::shared_ptr<const ImageSet> train, labelled, test;
 };
 
-// Opens a data set: milliseconds for the binary formats, whose files are memory mapped. Throws UserError for a missing
-// or truncated file, a label out of range, an empty class, an unknown name (naming the nearest).
+// Opens a data set: milliseconds for the binary formats, whose files are memory mapped. Throws
+// UserError for a missing or truncated file, a label out of range, an empty class, an unknown name
+// (naming the nearest).
 DataSets open_data_sets(const DataOptions& options);
 
 // The names that DataOptions::dataset may have.

@@ -7,7 +7,7 @@ namespace ipirm::data {
 
 struct DataOptions {
   std::string dataset = "STL";  // STL, CIFAR10, CIFAR100, Folder or ColoredDigits
-  std::string root = "data";    // folder that holds the set's files (SPEC 1); unused by ColoredDigits
+  std::string root = "data";  // folder that holds the set's files (SPEC 1); unused by ColoredDigits
 };
 
 struct LoaderOptions {

@@ -19,7 +19,8 @@ struct RunOptions {
   int64_t batch_size = 256;  // images a forward pass
 };
 
-// Features h/|h| of the set's test views in the set's order, (N, F) float32 on the device. The
+// Features h/|h| of the set's test views in the set's order, (N, F) float32 on the device; without
+// meaning once core::interrupted(), which ends the work early. The
 // network's mode is restored afterwards. progress_label: what the work is called on the progress
 // line. The network lies on the device; the set holds at least one image, all of one size
 // (UserError otherwise).

@@ -19,12 +19,13 @@ struct LinearEpoch {
   double test_loss = 0, test_top1 = 0, test_top5 = 0;  // accuracy in percent
 };
 
-// Trains one linear classifier for factor number `factor` (0: the class) of `train`'s images, tests
-// it on `test` after every epoch, and hands each epoch's numbers to `after_epoch`; stops early when
-// that returns false (an interrupt).
+// Trains a linear classifier for each known factor of `train`'s images (the class first) on one and
+// the same frozen encoder, tests them on `test` after every epoch, and hands each factor's numbers
+// to `after_epoch`; stops early when that returns false, and inside an epoch once
+// core::interrupted(). Throws UserError where an image's factor is unknown.
 void linear_probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
-                  int factor, const LinearOptions& options, const augment::AugmentOptions& augment,
+                  const LinearOptions& options, const augment::AugmentOptions& augment,
                   const RunOptions& run,
-                  const std::function<bool(const LinearEpoch&)>& after_epoch);
+                  const std::function<bool(int factor, const LinearEpoch&)>& after_epoch);
 
 }  // namespace ipirm::eval

@@ -9,8 +9,10 @@ namespace ipirm::loss {
 // z1, z2 (B, d), B >= 1. Scalar, differentiable.
 torch::Tensor info_nce(const torch::Tensor& z1, const torch::Tensor& z2, double temperature);
 
-// The debiased form (Chuang et al. 2020): mean of -log(pos/(pos+Ng)), Ng = max((-tau n pos + neg)/(1-tau), n e^{-1/T}),
-// n = 2B-2 negatives. tau_plus in [0, 1). B >= 2. Scalar, differentiable.
-torch::Tensor debiased_info_nce(const torch::Tensor& z1, const torch::Tensor& z2, double temperature, double tau_plus);
+// The debiased form (Chuang et al. 2020): mean of -log(pos/(pos+Ng)), Ng = max((-tau n pos +
+// neg)/(1-tau), n e^{-1/T}), n = 2B-2 negatives. tau_plus in [0, 1). B >= 2. Scalar,
+// differentiable.
+torch::Tensor debiased_info_nce(const torch::Tensor& z1, const torch::Tensor& z2,
+                                double temperature, double tau_plus);
 
 }  // namespace ipirm::loss

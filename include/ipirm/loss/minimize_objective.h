@@ -1,4 +1,5 @@
-// The objective of the minimization step (SPEC 4): contrastive loss and IRM penalty inside each environment.
+// The objective of the minimization step (SPEC 4): contrastive loss and IRM penalty inside each
+// environment.
 #pragma once
 
 #include <torch/types.h>
@@ -10,17 +11,20 @@ namespace ipirm::loss {
 // The terms of one step, scalars on the projections' device. Only `loss` carries a graph.
 struct Terms {
   torch::Tensor loss;
-  torch::Tensor contrastive;  // mean over partitions and environments; for a baseline the loss itself
-  torch::Tensor penalty;      // likewise; 0 for a baseline
-  torch::Tensor batch;        // InfoNCE over the whole batch; 0 where keep_cont is off
+  torch::Tensor
+      contrastive;        // mean over partitions and environments; for a baseline the loss itself
+  torch::Tensor penalty;  // likewise; 0 for a baseline
+  torch::Tensor batch;    // InfoNCE over the whole batch; 0 where keep_cont is off
 };
 
 // loss = mean contrastive + [keep_cont] InfoNCE(batch) + w mean penalty, divided by w if w > 1.
 // z1, z2 (B, d); environment (P, B) int64 on the same device, P >= 1; w = penalty_weight >= 0.
-Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& environment,
-                         double penalty_weight, const LossOptions& options);
+Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                         const torch::Tensor& environment, double penalty_weight,
+                         const LossOptions& options);
 
 // The baseline: InfoNCE over the batch, or its debiased form.
-Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2, const LossOptions& options);
+Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                         const LossOptions& options);
 
 }  // namespace ipirm::loss

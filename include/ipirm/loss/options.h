@@ -6,13 +6,13 @@
 namespace ipirm::loss {
 
 struct LossOptions {
-  double temperature = 0.5;       // T, > 0
-  double irm_temperature = 0.5;   // T', of the penalty, > 0
-  int64_t num_env = 2;            // K, environments, >= 2
-  bool keep_cont = false;         // add the contrastive loss of the whole batch
-  bool baseline = false;          // contrastive loss alone, no environments
-  bool debiased = false;          // the debiased form of the baseline
-  double tau_plus = 0.1;          // positive class prior of the debiased form, [0, 1)
+  double temperature = 0.5;      // T, > 0
+  double irm_temperature = 0.5;  // T', of the penalty, > 0
+  int64_t num_env = 2;           // K, environments, >= 2
+  bool keep_cont = false;        // add the contrastive loss of the whole batch
+  bool baseline = false;         // contrastive loss alone, no environments
+  bool debiased = false;         // the debiased form of the baseline
+  double tau_plus = 0.1;         // positive class prior of the debiased form, [0, 1)
 };
 
 }  // namespace ipirm::loss

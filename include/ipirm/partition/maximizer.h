@@ -1,4 +1,5 @@
-// The maximization step (SPEC 5): Adam over the partition logits until the risk stops getting worse for the network.
+// The maximization step (SPEC 5): Adam over the partition logits until the risk stops getting worse
+// for the network.
 #pragma once
 
 #include <torch/types.h>
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 
 #include "ipirm/partition/options.h"
 
@@ -21,18 +23,20 @@ struct FeatureBatch {
 class FeatureSource {
  public:
   virtual ~FeatureSource() = default;
-  virtual int64_t size() const = 0;             // N samples
+  virtual int64_t size() const = 0;  // N samples
   virtual int64_t batches_per_pass() const = 0;
-  virtual void start_pass(int64_t pass) = 0;    // 0, 1, ...
+  virtual void start_pass(int64_t pass) = 0;       // 0, 1, ...
   virtual std::optional<FeatureBatch> next() = 0;  // nothing after the last batch of the pass
 };
 
 // Features embedded once, visited in a fresh order each pass; the last, smaller batch counts.
 class BankSource : public FeatureSource {
  public:
-  // z1, z2 (N, d), N >= 2. batch_size 0: everything in one batch. maximization: the number of this maximization in its
-  // run (its epoch), part of the key of the order. shuffle false: the set's order in every pass.
-  BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle, uint64_t seed, uint64_t maximization);
+  // z1, z2 (N, d), N >= 2. batch_size 0: everything in one batch. maximization: the number of this
+  // maximization in its run (its epoch), part of the key of the order. shuffle false: the set's
+  // order in every pass.
+  BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle, uint64_t seed,
+             uint64_t maximization);
   // The given order (N) int64 in every pass.
   BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, torch::Tensor order);
 
@@ -62,15 +66,24 @@ struct Maximization {
   int64_t passes = 0;    // made
   int64_t best_pass = 0;
   double best_risk = 0;
-  bool interrupted = false;  // after_pass asked to stop
+  bool interrupted = false;  // stop() ended it
 };
 
-// Searches from `initial` (N, K), which is left as it is. after_pass is told each pass and returns false to stop there.
-// Throws std::runtime_error naming the pass when the risk is no longer finite.
-Maximization maximize(FeatureSource& source, const torch::Tensor& initial, const MaximizeOptions& options,
-                      const std::function<bool(const PassReport&)>& after_pass);
+// A risk that is no longer finite; names the pass and its terms.
+class NotFiniteError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Searches from `initial` (N, K), which is left as it is. after_pass is told each pass. stop() is
+// asked before each batch: once it says true, the search ends there with `interrupted` set and a
+// result of no meaning. Throws NotFiniteError.
+Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
+                      const MaximizeOptions& options, const std::function<bool()>& stop,
+                      const std::function<void(const PassReport&)>& after_pass);
 
 // Standard normal logits (N, K) float32 on the CPU, keyed by (seed, maximization, sample).
-torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed, uint64_t maximization);
+torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed,
+                            uint64_t maximization);
 
 }  // namespace ipirm::partition

@@ -1,4 +1,5 @@
-// The maximization objective of one batch (SPEC 5): risk of soft environments, balance of their sizes, gradient.
+// The maximization objective of one batch (SPEC 5): risk of soft environments, balance of their
+// sizes, gradient.
 #pragma once
 
 #include <torch/types.h>
@@ -13,20 +14,22 @@ struct Balance {
   torch::Tensor grad;   // (n, K) with respect to the weights
 };
 
-// weights (n, K), rows sum to 1. H is the entropy in nats of the mean row: -H; relaxed: max(0, 0.6365 - H); nonorm:
-// 0.2 (-H + mean entropy of the rows). Zero without `constrain`.
+// weights (n, K), rows sum to 1. H is the entropy in nats of the mean row: -H; relaxed: max(0,
+// 0.6365 - H); nonorm: 0.2 (-H + mean entropy of the rows). Zero without `constrain`.
 Balance balance(const torch::Tensor& weights, const BalanceOptions& options);
 
 // One batch's risk; all scalars on the batch's device.
 struct Risk {
-  torch::Tensor risk;         // -(contrastive + irm_weight * invariance) + balance: what the search minimizes
+  torch::Tensor
+      risk;  // -(contrastive + irm_weight * invariance) + balance: what the search minimizes
   torch::Tensor contrastive;  // mean over the environments
   torch::Tensor invariance;   // v1: mean penalty; v2: unbiased variance of the contrastive terms
   torch::Tensor balance;
-  torch::Tensor grad;         // (n, K) d risk / d logits
+  torch::Tensor grad;  // (n, K) d risk / d logits
 };
 
-// z1, z2 (n, d) projections, logits (n, K) of the partition. Closed form: builds no graph. No host synchronisation.
+// z1, z2 (n, d) projections, logits (n, K) of the partition. Closed form: builds no graph. No host
+// synchronisation.
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
                 const RiskOptions& options);
 

@@ -22,8 +22,11 @@ class PartitionSet {
   const std::vector<torch::Tensor>& logits() const { return logits_; }
   const torch::Tensor& newest() const { return logits_.back(); }
 
-  // Environments (P, B) of a batch of samples, index (B) int64 on the set's device. The set must not be empty.
-  torch::Tensor environments(const torch::Tensor& index) const { return environments_.index_select(1, index); }
+  // Environments (P, B) of a batch of samples, index (B) int64 on the set's device. The set must
+  // not be empty.
+  torch::Tensor environments(const torch::Tensor& index) const {
+    return environments_.index_select(1, index);
+  }
 
  private:
   bool retain_;

@@ -1,8 +1,10 @@
-// A run's folder results/DATASET/NAME/: what is written there, and nowhere else (SPEC 9; src/checkpoint/FORMAT.md).
+// A run's folder results/DATASET/NAME/: what is written there, and nowhere else (SPEC 9;
+// src/checkpoint/FORMAT.md).
 #pragma once
 
 #include <torch/types.h>
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -28,8 +30,8 @@ enum class ExistingRun { kRefuse, kOverwrite, kResume };
 
 class RunFolder {
  public:
-  // Makes and locks the folder. Throws UserError if it cannot be written to, is in use, or holds a run and `existing` is
-  // kRefuse. kOverwrite removes the files of the earlier run, and only those.
+  // Makes and locks the folder. Throws UserError if it cannot be written to, is in use, or holds a
+  // run and `existing` is kRefuse. kOverwrite removes the files of the earlier run, and only those.
   RunFolder(std::filesystem::path path, ExistingRun existing);
 
   const std::filesystem::path& path() const { return path_; }
@@ -41,16 +43,25 @@ class RunFolder {
   void step(const StepRecord& record);
   void epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second);
   void maximize_pass(int64_t epoch, const partition::PassReport& pass);
-  void maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes, double seconds);
-  // `factor` is the class ("label", "digit") or another known factor; only the class goes to knn_result.txt.
+  void maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes,
+                double seconds);
+  // `factor` is the class ("label", "digit") or another known factor; only the class goes to
+  // knn_result.txt.
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
 
   void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
   void save_model(int64_t epoch, const model::Model& model) const;        // model_E.pt
   // state.pt: the whole state, with the lengths of the text files at this moment.
   void save_state(const RunState& state, const std::string& name = "state.pt");
-  // The state to resume from, or nothing. Text files are cut back to what they held when it was saved.
-  std::optional<SavedState> load_state();
+  // The state to resume from, or nothing.
+  std::optional<SavedState> load_state() const;
+  // Cuts the text files back to the lengths they had when the state to go on from was saved (0:
+  // start anew).
+  void continue_texts(const std::array<uint64_t, 3>& sizes);
+  // The events written so far, and a way back to there: a search that is made anew leaves no trace
+  // of its first try.
+  uint64_t mark() const { return metrics_->size(); }
+  void rewind(uint64_t mark) { metrics_->truncate_to(mark); }
 
  private:
   std::filesystem::path path_;

@@ -14,11 +14,17 @@
 
 namespace ipirm::train {
 
-// Where the run stands. Random draws are keyed, so that these counters are the random state as well.
+// What is next in an epoch. Stored: never renumber.
+enum class Phase : int64_t { kMinimize = 0, kMaximize = 1, kEvaluate = 2 };
+
+// Where the run stands. Random draws are keyed, so that these counters are the random state as
+// well.
 struct Position {
-  int64_t epoch = 1;        // being worked on, from 1; epochs + 1 when all is done
-  int64_t step = 0;         // steps done in it; all of them where its maximization or evaluation is still due
+  int64_t epoch = 1;  // being worked on, from 1; epochs + 1 when all is done
+  Phase phase = Phase::kMinimize;
+  int64_t step = 0;         // steps done in it
   int64_t total_steps = 0;  // in the run
+  double loss_sum = 0;      // over the epoch's steps
 };
 
 struct RunState {
@@ -31,17 +37,20 @@ struct RunState {
 // A state as read from a file.
 struct SavedState {
   checkpoint::StateDict tensors;
-  Position position;
+  Position position;  // its loss_sum is read by restore()
+  int64_t num_partitions = 0;
   std::array<uint64_t, 3> text_sizes = {};  // bytes of log.txt, metrics.jsonl, knn_result.txt
 };
 
+// Atomically.
 void write_run_state(const std::filesystem::path& path, const RunState& state,
                      const std::array<uint64_t, 3>& text_sizes);
 
 // Throws UserError for a file that is no run state, of another version, or damaged.
 SavedState read_run_state(const std::filesystem::path& path);
 
-// Puts a saved state into `state`, whose model must be of the same architecture. Throws UserError naming what does not fit.
+// Puts a saved state into `state`, whose model must be of the same architecture. Throws UserError
+// naming what does not fit.
 void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source);
 
 }  // namespace ipirm::train

@@ -1,4 +1,5 @@
-// Keeps the terms of recent steps on the device until a log line is due, so that no step waits for its numbers.
+// Keeps the terms of recent steps on the device until a log line is due, so that no step waits for
+// its numbers.
 #pragma once
 
 #include <torch/types.h>
@@ -20,7 +21,8 @@ class StepHistory {
   int64_t size() const { return size_; }
   bool full() const { return size_ == terms_.size(0); }
 
-  // loss, contrastive, penalty, batch of the steps since the last call, in order; waits for the device.
+  // loss, contrastive, penalty, batch of the steps since the last call, in order; waits for the
+  // device.
   std::vector<std::array<double, 4>> take();
 
  private:

@@ -1,10 +1,11 @@
-// The training loop: minimization epochs, a maximization every few of them, evaluation, checkpoints (SPEC 4, 5, 7, 9).
+// The training loop: minimization epochs, a maximization every few of them, evaluation, checkpoints
+// (SPEC 4, 5, 7, 9).
 #pragma once
 
 #include <torch/types.h>
 
-#include <memory>
-#include <optional>
+#include <chrono>
+#include <stdexcept>
 #include <string>
 
 #include "ipirm/augment/options.h"
@@ -21,8 +22,8 @@
 
 namespace ipirm::train {
 
-// A loss that is no longer finite. The message is one line with step and terms; the state at the end of the faulty stretch lies
-// in failed_state.pt.
+// A loss or risk that is no longer finite. The message is one line with step and terms; the state
+// then lies in failed_state.pt.
 class DivergedError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -40,22 +41,28 @@ void check_batch_size(int64_t batch_size, int64_t set_size);
 
 class Trainer {
  public:
-  // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search makes it.
-  // Throws UserError when the batch is larger than the training set.
-  Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views, RunState& state, RunFolder& folder,
-          torch::Device device);
+  // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search
+  // makes it. Throws UserError when the batch is larger than the training set, or a partition is of
+  // another set.
+  Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views, RunState& state,
+          RunFolder& folder, torch::Device device);
 
-  // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case. Returns true when the whole run
-  // is done. Throws DivergedError.
+  // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case.
+  // Returns true when the whole run is done. Throws DivergedError. Whatever else is thrown, the
+  // state up to the last whole step is saved first.
   bool run();
 
  private:
-  bool minimize_epoch(int64_t epoch);  // false: stopped inside it
-  bool maximize(int64_t epoch);        // false: stopped inside it
-  void evaluate(int64_t epoch);
+  // Each returns false when it was stopped (by an interrupt or max_steps) before its end.
+  bool minimize_epoch(int64_t epoch);
+  bool maximize(int64_t epoch);
+  bool evaluate(int64_t epoch);
   void checkpoint(int64_t epoch);
-  // Reads the steps since the last line; writes them down and checks them.
-  void write_steps(int64_t epoch, double seconds);
+  // Reads the steps since the last read; writes them down and checks them.
+  void write_steps();
+  bool stopped();            // saves the state and says so; false
+  void save_what_is_left();  // after a failure: the state up to the last whole step
+  DivergedError diverged(const std::string& what);
   bool out_of_steps() const {
     return options_.train.max_steps > 0 && state_.position.total_steps >= options_.train.max_steps;
   }
@@ -69,9 +76,8 @@ class Trainer {
   torch::Device device_;
   int64_t steps_per_epoch_;
   StepHistory history_;
-  double epoch_loss_ = 0;     // sum over the epoch's steps that were read
-  int64_t epoch_steps_ = 0;   // their number
-  double last_loss_ = 0;
+  StepRecord last_step_;
+  std::chrono::steady_clock::time_point last_read_;
 };
 
 }  // namespace ipirm::train

@@ -1,4 +1,5 @@
-// Augmented views of an image set as loader batches, and the features that a maximization needs of them.
+// Augmented views of an image set as loader batches, and the features that a maximization needs of
+// them.
 #pragma once
 
 #include <torch/types.h>
@@ -26,23 +27,28 @@ struct ViewSource {
 
 // A pass over `order` with two views a sample, keyed by (seed, purpose, epoch, sample, view).
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
-                             std::vector<int64_t> order, int64_t batch_size, bool drop_last, int64_t first_batch = 0);
+                             std::vector<int64_t> order, int64_t batch_size, bool drop_last,
+                             int64_t first_batch = 0);
 
 // Projections (N, d) float32 of two views of every sample, on the model's device.
 struct FeatureBank {
   torch::Tensor z1, z2;
 };
 
-// Embeds two views of every sample with the network in evaluation mode (restored afterwards). maximization: the epoch after
-// which it runs, 0 before the first. Ends early with an empty bank when interrupted. chunk: samples a forward pass.
-FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization, int64_t chunk, bool bf16);
+// Embeds two views of every sample with the network in evaluation mode (restored afterwards).
+// maximization: the epoch after which it runs, 0 before the first. Ends early with an empty bank
+// when interrupted. chunk: samples a forward pass.
+FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization,
+                        int64_t chunk, bool bf16);
 
-// The features of an online maximization: each pass embeds fresh views; its last partial batch is dropped.
+// The features of an online maximization: each pass embeds fresh views; its last partial batch is
+// dropped.
 class OnlineSource : public partition::FeatureSource {
  public:
-  // batch_size 0, or larger than the set: the whole set. Uses model in evaluation mode until destroyed.
-  OnlineSource(model::Model model, ViewSource source, const partition::MaximizeOptions& options, uint64_t maximization,
-               int64_t chunk, bool bf16);
+  // batch_size 0, or larger than the set: the whole set. Uses model in evaluation mode until
+  // destroyed.
+  OnlineSource(model::Model model, ViewSource source, const partition::MaximizeOptions& options,
+               uint64_t maximization, int64_t chunk, bool bf16);
   ~OnlineSource() override;
 
   int64_t size() const override { return source_.set->size(); }

@@ -1,0 +1,33 @@
+// Times partition_risk on one maximization batch: build/bin/partition_risk_benchmark (threads:
+// OMP_NUM_THREADS).
+#include <benchmark/benchmark.h>
+#include <torch/torch.h>
+
+#include "ipirm/ops/partition_risk.h"
+
+namespace {
+
+// Arguments: samples n, environments K, 1 where T' = T.
+void partition_risk(benchmark::State& state) {
+  torch::manual_seed(0);
+  const auto unit = [&] {
+    return torch::nn::functional::normalize(torch::randn({state.range(0), 128}));
+  };
+  const auto z1 = unit(), z2 = unit();
+  const auto weights = torch::randn({state.range(0), state.range(1)}).softmax(1);
+  const double irm_temperature = state.range(2) != 0 ? 0.5 : 0.4;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        ipirm::ops::partition_risk(z1, z2, weights, 0.5, irm_temperature, 0.5));
+  }
+}
+
+BENCHMARK(partition_risk)
+    ->ArgNames({"n", "K", "same_T"})
+    ->ArgsProduct({{1024, 1437, 3096}, {2}, {1, 0}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
+}  // namespace
+
+BENCHMARK_MAIN();
