@@ -24,7 +24,7 @@ from plain_resnet import Net  # noqa: E402
 BIN = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin"))
 MEAN = torch.tensor([0.4914, 0.4822, 0.4465]).view(1, 3, 1, 1)
 STD = torch.tensor([0.2023, 0.1994, 0.2010]).view(1, 3, 1, 1)
-BATCH, STEPS = 8, 5
+BATCH, STEPS = 16, 5
 PENALTY_WEIGHT, TEMPERATURE, IRM_TEMP = 0.2, 0.5, 0.4
 
 
@@ -39,6 +39,14 @@ def write_cifar10(root, images, labels):
     with open(folder / "test_batch.bin", "wb") as file:
         for i in range(10):
             file.write(struct.pack("B", i) + images[i].tobytes())
+
+
+def pictures(rng, count):
+    """Waves of random colour, direction and length: pictures that differ as photographs do, (count, 3, 32, 32) uint8."""
+    y, x = np.mgrid[0:32, 0:32] / 32.0
+    waves = [np.sin(2 * np.pi * (rng.uniform(-3, 3, (count, 3, 1, 1)) * y + rng.uniform(-3, 3, (count, 3, 1, 1)) * x)
+                    + rng.uniform(0, 6, (count, 3, 1, 1))) for _ in range(2)]
+    return np.clip(rng.uniform(40, 215, (count, 3, 1, 1)) + 40 * sum(waves), 0, 255).astype(np.uint8)
 
 
 def logits(z1, z2):
@@ -77,8 +85,8 @@ class Trajectory(unittest.TestCase):
     def test_five_steps(self):
         torch.manual_seed(0)
         rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (BATCH * STEPS, 3, 32, 32), dtype=np.uint8)
-        model = Net("resnet50")
+        images = pictures(rng, BATCH * STEPS)
+        model = Net("resnet50").to(memory_format=torch.channels_last)
         partition = rng.standard_normal((len(images), 2)).astype(np.float32)
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)
@@ -96,7 +104,7 @@ class Trajectory(unittest.TestCase):
         self.assertEqual(len(steps), STEPS)
 
         adam = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-6)
-        views = (torch.from_numpy(images).float() / 255 - MEAN) / STD
+        views = ((torch.from_numpy(images).float() / 255 - MEAN) / STD).contiguous(memory_format=torch.channels_last)
         environment = torch.from_numpy(partition).argmax(1)
         for k, step in enumerate(steps):
             batch = slice(k * BATCH, (k + 1) * BATCH)
