@@ -49,6 +49,16 @@ def pictures(rng, count):
     return np.clip(rng.uniform(40, 215, (count, 3, 1, 1)) + 40 * sum(waves), 0, 255).astype(np.uint8)
 
 
+def calm(model):
+    """Residual branches start small (their last BatchNorm's weight .05). From PyTorch's own start, where all images have
+    nearly the same features, rounding grows a hundredfold a step: two plain PyTorch loops, one channels-last and one
+    not, then differ by 1e-2 at step 3, and no comparison could tell a fault from rounding."""
+    for module in model.modules():
+        if hasattr(module, "bn3"):
+            torch.nn.init.constant_(module.bn3.weight, 0.05)
+    return model
+
+
 def logits(z1, z2):
     """(2n, 2n-1): the positive, then the negatives in order."""
     n = len(z1)
@@ -86,7 +96,7 @@ class Trajectory(unittest.TestCase):
         torch.manual_seed(0)
         rng = np.random.default_rng(0)
         images = pictures(rng, BATCH * STEPS)
-        model = Net("resnet50").to(memory_format=torch.channels_last)
+        model = calm(Net("resnet50")).to(memory_format=torch.channels_last)
         partition = rng.standard_normal((len(images), 2)).astype(np.float32)
         with tempfile.TemporaryDirectory() as name:
             root = pathlib.Path(name)
