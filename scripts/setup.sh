@@ -67,7 +67,7 @@ build=${BUILD_DIR:-build}
 jobs=${JOBS:-$(nproc)}
 say "configuring $build/"
 # shellcheck disable=SC2086  # CMAKE_ARGS is a list of words
-quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" -DIPIRM_WERROR=OFF -DIPIRM_SANITIZE= \
+quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" -DIPIRM_SANITIZE= \
   ${CMAKE_ARGS:-}
 say "building with $jobs jobs (10 to 15 minutes on 2 cores the first time)"
 if [[ -t 1 ]]; then
