@@ -51,6 +51,7 @@ fetch() {
   fi
   if ! has_md5 "$part" "$expected"; then
     local found
+    touch "$part"  # curl makes no file for an empty answer
     found=$(md5_of "$part")
     rm -f "$part"
     fail "$url: MD5 $found, expected $expected; the download was damaged and is removed: run this again"
