@@ -69,7 +69,7 @@ say "configuring $build/"
 # shellcheck disable=SC2086  # CMAKE_ARGS is a list of words
 quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" -DIPIRM_SANITIZE= \
   ${CMAKE_ARGS:-}
-say "building with $jobs jobs (10 to 15 minutes on 2 cores the first time)"
+say "building with $jobs jobs (10 to 15 minutes on 2 cores the first time, seconds when nothing changed)"
 if [[ -t 1 ]]; then
   ninja -C "$build" -j "$jobs" "$@"
 else
