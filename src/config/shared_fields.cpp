@@ -1,4 +1,4 @@
-// Lists the data, augmentation and run settings that ipirm-train and ipirm-linear have in common.
+// Lists the data, augmentation, maximization and run settings that several programs have in common.
 #include "config/shared_fields.h"
 
 #include "ipirm/core/error.h"
@@ -73,6 +73,58 @@ void add_run_fields(std::vector<Field>& fields, std::string& device, std::string
                       {},
                       {"debug", "info", "warning", "error", "off"}},
                  });
+}
+
+Field env_num_field(const std::string& group, int64_t& num_env) {
+  return {"env_num", group, "N", "environments of a partition", &num_env, between(2, 65536)};
+}
+
+Field irm_temp_field(const std::string& group, double& temperature) {
+  return {"irm_temp", group, "X", "temperature of the IRM penalty", &temperature, above(0)};
+}
+
+void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
+                         partition::MaximizeOptions& maximize) {
+  auto& risk = maximize.risk;
+  append(
+      fields,
+      {
+          {"irm_mode",
+           group,
+           "v1|v2",
+           "penalty; v2: variance of the environments' losses",
+           &risk.irm_mode,
+           {},
+           {"v1", "v2"}},
+          {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
+           &risk.irm_weight, at_least(0)},
+          {"constrain", group, "", "keep the environments' sizes alike", &risk.balance.constrain},
+          {"constrain_relax", group, "", "with --constrain: only beyond about 2:1",
+           &risk.balance.constrain_relax},
+          {"nonorm", group, "", "do not divide the risk by the environments' sizes",
+           &risk.balance.nonorm},
+          {"maximize_batch", group, "N", "samples in a batch, at least 2; 0: the whole set",
+           &maximize.batch_size, count_from(0)},
+          {"maximize_passes", group, "N", "passes at most", &maximize.passes, between(1, 4096)},
+          {"maximize_lr", group, "X", "learning rate of Adam over the logits", &maximize.lr,
+           above(0)},
+          {"maximize_milestones", group, "N,N", "passes after which that rate falls to a fifth",
+           &maximize.milestones, count_from(0)},
+      });
+}
+
+void check_maximize(const partition::MaximizeOptions& maximize) {
+  const auto& balance = maximize.risk.balance;
+  if (balance.constrain_relax && !balance.constrain) {
+    throw core::UserError(
+        "--constrain_relax only relaxes --constrain, which is not given: add --constrain or remove "
+        "it");
+  }
+  if (maximize.batch_size == 1) {
+    throw core::UserError(
+        "--maximize_batch: found '1', expected 0 (the whole set) or at least 2, since a sample "
+        "needs negatives");
+  }
 }
 
 void check_name(const std::string& name) {

@@ -65,8 +65,7 @@ void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
          {
              {"temperature", group, "X", "of the contrastive loss and the kNN vote",
               &c.loss.temperature, above(0)},
-             {"irm_temp", group, "X", "temperature of the IRM penalty", &c.loss.irm_temperature,
-              above(0)},
+             irm_temp_field(group, c.loss.irm_temperature),
              {"penalty_weight", group, "X", "weight of the IRM penalty", &c.train.penalty_weight,
               at_least(0)},
              {"penalty_iters", group, "N", "epoch from which the penalty counts",
@@ -91,42 +90,19 @@ void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
 
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Environments (maximization)";
-  append(
-      fields,
-      {
-          {"env_num", group, "N", "environments of a partition", &c.loss.num_env,
-           between(2, 65536)},
-          {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
-           count_from(1)},
-          {"partition", group, "FILE",
-           "start from this .npy partition: no maximization before epoch 1", &c.partition},
-          {"offline", group, "", "embed the set once a maximization, not once a pass",
-           &c.maximize.offline},
-          {"random_init", group, "", "start each maximization from random logits",
-           &c.maximize.random_init},
-          {"irm_mode",
-           group,
-           "v1|v2",
-           "penalty; v2: variance of the environments' losses",
-           &c.maximize.risk.irm_mode,
-           {},
-           {"v1", "v2"}},
-          {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
-           &c.maximize.risk.irm_weight, at_least(0)},
-          {"constrain", group, "", "keep the environments' sizes alike",
-           &c.maximize.risk.balance.constrain},
-          {"constrain_relax", group, "", "with --constrain: only beyond about 2:1",
-           &c.maximize.risk.balance.constrain_relax},
-          {"nonorm", group, "", "do not divide the risk by the environments' sizes",
-           &c.maximize.risk.balance.nonorm},
-          {"maximize_batch", group, "N", "samples in a batch, at least 2; 0: the whole set",
-           &c.maximize.batch_size, count_from(0)},
-          {"maximize_passes", group, "N", "passes at most", &c.maximize.passes, between(1, 4096)},
-          {"maximize_lr", group, "X", "learning rate of Adam over the logits", &c.maximize.lr,
-           above(0)},
-          {"maximize_milestones", group, "N,N", "passes after which that rate falls to a fifth",
-           &c.maximize.milestones, count_from(0)},
-      });
+  append(fields,
+         {
+             env_num_field(group, c.loss.num_env),
+             {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
+              count_from(1)},
+             {"partition", group, "FILE",
+              "start from this .npy partition: no maximization before epoch 1", &c.partition},
+             {"offline", group, "", "embed the set once a maximization, not once a pass",
+              &c.maximize.offline},
+             {"random_init", group, "", "start each maximization from random logits",
+              &c.maximize.random_init},
+         });
+  add_maximize_fields(fields, group, c.maximize);
 }
 
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
@@ -190,19 +166,13 @@ void check(const TrainConfig& c) {
   const auto refuse_if = [](bool wrong, const char* message) {
     if (wrong) throw core::UserError(message);
   };
-  const auto& balance = c.maximize.risk.balance;
-  refuse_if(balance.constrain_relax && !balance.constrain,
-            "--constrain_relax only relaxes --constrain, which is not given: add --constrain or "
-            "remove it");
+  check_maximize(c.maximize);
   refuse_if(c.loss.debiased && !c.loss.baseline,
             "--debiased is a form of the baseline: add --baseline or remove --debiased");
   refuse_if(c.loss.baseline && !c.partition.empty(),
             "--baseline uses no partition, but --partition names one: remove one of the two");
   refuse_if(c.overwrite && c.resume,
             "--overwrite and --resume contradict each other: give one of the two");
-  refuse_if(c.maximize.batch_size == 1,
-            "--maximize_batch: found '1', expected 0 (the whole set) or at least 2, since a sample "
-            "needs negatives");
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
   refuse_if(c.results_root.empty(),
             "--results_root is empty: name a folder, '.' for the current one");

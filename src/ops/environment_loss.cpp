@@ -1,44 +1,140 @@
-// environment_loss with differentiable ATen operations.
-//
-// Letters: B samples, M = 2B views, K environments, P partitions; i row view, j column view, p(i)
-// the positive of i.
+// environment_loss: checks, choice of the kernel, and its place in the autograd graph.
 #include "ipirm/ops/environment_loss.h"
 
-#include <limits>
-#include <vector>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include "ops/environment_loss_fused.h"
+#include "ops/environment_loss_reference.h"
 
 namespace ipirm::ops {
 namespace {
 
 using at::Tensor;
 
-// The environments of one partition, as masks and indices over views.
-struct Environments {
-  Tensor of_view;  // (M) int64
-  Tensor other;    // (M, M) bool: j is no logit of row i (another environment, or i itself)
-  Tensor views;    // (K) number of views in each, at least 1
-  Tensor before;   // (M) flat index into g (K, M) of column j's position in rows of later samples,
-  Tensor after;    // (M) and of earlier ones
+void check(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_t num_env,
+           double temperature, double irm_temperature) {
+  TORCH_CHECK(z1.dim() == 2 && z1.sizes() == z2.sizes(),
+              "environment_loss: z1 and z2 must both be (B, d), found ", z1.sizes(), " and ",
+              z2.sizes());
+  TORCH_CHECK(z1.size(0) >= 1 && z1.size(1) >= 1,
+              "environment_loss: at least one sample and one feature are needed, found ",
+              z1.sizes());
+  TORCH_CHECK(z1.scalar_type() == at::kFloat || z1.scalar_type() == at::kDouble,
+              "environment_loss: float32 or float64 expected, found ", z1.scalar_type());
+  TORCH_CHECK(z2.scalar_type() == z1.scalar_type(),
+              "environment_loss: z1 and z2 must have one dtype, found ", z1.scalar_type(), " and ",
+              z2.scalar_type());
+  TORCH_CHECK(environment.dim() == 2 && environment.size(0) >= 1 &&
+                  environment.size(1) == z1.size(0) && environment.scalar_type() == at::kLong,
+              "environment_loss: environment must be (P, B) int64 with B = ", z1.size(0),
+              ", found ", environment.sizes(), " ", environment.scalar_type());
+  TORCH_CHECK(z2.device() == z1.device() && environment.device() == z1.device(),
+              "environment_loss: all tensors must be on one device");
+  TORCH_CHECK(num_env >= 1, "environment_loss: num_env must be at least 1, found ", num_env);
+  TORCH_CHECK(temperature > 0 && irm_temperature > 0,
+              "environment_loss: temperatures must be above 0, found ", temperature, " and ",
+              irm_temperature);
+}
+
+// The operators below autograd. state: what backward takes over from forward; empty where it
+// computes everything anew.
+std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& z1, const Tensor& z2,
+                                           const Tensor& environment, int64_t num_env,
+                                           double temperature, double irm_temperature) {
+  check(z1, z2, environment, num_env, temperature, irm_temperature);
+  if (z1.is_cpu() && fused::environment_loss_applies(z1, z2, temperature, irm_temperature)) {
+    return fused::environment_loss_forward(z1, z2, environment, num_env, temperature,
+                                           irm_temperature);
+  }
+  auto [contrastive, penalty] = reference::environment_loss_forward(z1, z2, environment, num_env,
+                                                                    temperature, irm_temperature);
+  return {contrastive, penalty, at::empty({0}, z1.options().dtype(at::kDouble))};
+}
+std::tuple<Tensor, Tensor> backward(const Tensor& grad_contrastive, const Tensor& grad_penalty,
+                                    const Tensor& z1, const Tensor& z2, const Tensor& environment,
+                                    const Tensor& state, int64_t num_env, double temperature,
+                                    double irm_temperature) {
+  if (state.numel() > 0) {
+    return fused::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
+                                            state, num_env, temperature, irm_temperature);
+  }
+  return reference::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
+                                              num_env, temperature, irm_temperature);
+}
+
+// The same for shapes alone (FakeTensor, torch.compile).
+std::tuple<Tensor, Tensor, Tensor> forward_meta(const Tensor& z1, const Tensor&,
+                                                const Tensor& environment, int64_t num_env, double,
+                                                double) {
+  TORCH_CHECK(environment.dim() == 2, "environment_loss: environment must be (P, B), found ",
+              environment.dim(), " dimensions");
+  const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)});
+  return {contrastive, at::empty_like(contrastive),
+          z1.new_empty_symint({c10::SymInt(0)}, z1.options().dtype(at::kDouble))};
+}
+std::tuple<Tensor, Tensor> backward_meta(const Tensor&, const Tensor&, const Tensor& z1,
+                                         const Tensor& z2, const Tensor&, const Tensor&, int64_t,
+                                         double, double) {
+  return {at::empty_like(z1), at::empty_like(z2)};
+}
+
+struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
+                                                const Tensor& z1, const Tensor& z2,
+                                                const Tensor& environment, int64_t num_env,
+                                                double temperature, double irm_temperature) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    static const auto op = c10::Dispatcher::singleton()
+                               .findSchemaOrThrow("ipirm::_environment_loss_forward", "")
+                               .typed<decltype(ops::forward)>();
+    auto [contrastive, penalty, state] =
+        op.call(z1, z2, environment, num_env, temperature, irm_temperature);
+    context->save_for_backward({z1, z2, environment, state});
+    context->saved_data["num_env"] = num_env;
+    context->saved_data["temperature"] = temperature;
+    context->saved_data["irm_temperature"] = irm_temperature;
+    return {contrastive, penalty};
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list grads) {
+    const auto saved = context->get_saved_variables();
+    TORCH_CHECK(
+        !(grads[0].requires_grad() || grads[1].requires_grad()) || !at::GradMode::is_enabled(),
+        "environment_loss is differentiable once: its gradient carries no graph "
+        "(create_graph=True)");
+    at::AutoDispatchBelowADInplaceOrView below;
+    static const auto op = c10::Dispatcher::singleton()
+                               .findSchemaOrThrow("ipirm::_environment_loss_backward", "")
+                               .typed<decltype(ops::backward)>();
+    auto [dz1, dz2] = op.call(grads[0], grads[1], saved[0], saved[1], saved[2], saved[3],
+                              context->saved_data["num_env"].toInt(),
+                              context->saved_data["temperature"].toDouble(),
+                              context->saved_data["irm_temperature"].toDouble());
+    return {dz1, dz2, {}, {}, {}, {}};
+  }
 };
 
-Environments make_environments(const Tensor& environment, int64_t num_env, const Tensor& diagonal,
-                               at::ScalarType dtype) {
-  const int64_t batch = environment.size(0);
-  Environments out;
-  out.of_view = environment.repeat(2);
-  out.other = (out.of_view.unsqueeze(1) != out.of_view.unsqueeze(0)).logical_or_(diagonal);
-  const auto member = at::one_hot(environment, num_env);     // (B, K)
-  const auto count = member.sum(0);                          // (K)
-  const auto rank = (member.cumsum(0) * member).sum(1) - 1;  // (B) inside its environment
-  const auto size = count.index_select(0, environment);      // (B) of its environment
-  const auto base = environment * (2 * batch);
-  out.views = (2 * count).clamp_min(1).to(dtype);
-  // Positions as in SPEC 10, with the environment's size for N: a column of the first view stands
-  // at rank+1 in rows of later samples and at rank in rows of earlier ones, one of the second view
-  // at size+rank and size+rank-1.
-  out.before = at::cat({base + rank + 1, base + size + rank});
-  out.after = at::cat({base + rank, base + size + rank - 1});
-  return out;
+std::tuple<Tensor, Tensor> with_graph(const Tensor& z1, const Tensor& z2, const Tensor& environment,
+                                      int64_t num_env, double temperature, double irm_temperature) {
+  const auto out =
+      EnvironmentLoss::apply(z1, z2, environment, num_env, temperature, irm_temperature);
+  return {out[0], out[1]};
+}
+std::tuple<Tensor, Tensor> without_graph(const Tensor& z1, const Tensor& z2,
+                                         const Tensor& environment, int64_t num_env,
+                                         double temperature, double irm_temperature) {
+  auto [contrastive, penalty, state] =
+      forward(z1, z2, environment, num_env, temperature, irm_temperature);
+  return {contrastive, penalty};
+}
+std::tuple<Tensor, Tensor> meta(const Tensor& z1, const Tensor& z2, const Tensor& environment,
+                                int64_t num_env, double temperature, double irm_temperature) {
+  auto [contrastive, penalty, state] =
+      forward_meta(z1, z2, environment, num_env, temperature, irm_temperature);
+  return {contrastive, penalty};
 }
 
 }  // namespace
@@ -46,52 +142,39 @@ Environments make_environments(const Tensor& environment, int64_t num_env, const
 std::tuple<Tensor, Tensor> environment_loss(const Tensor& z1, const Tensor& z2,
                                             const Tensor& environment, int64_t num_env,
                                             double temperature, double irm_temperature) {
-  TORCH_CHECK(z1.dim() == 2 && z1.sizes() == z2.sizes(),
-              "environment_loss: z1 and z2 must both be (B, d), found ", z1.sizes(), " and ",
-              z2.sizes());
-  TORCH_CHECK(environment.dim() == 2 && environment.size(1) == z1.size(0) &&
-                  environment.scalar_type() == at::kLong,
-              "environment_loss: environment must be (P, B) int64 with B = ", z1.size(0),
-              ", found ", environment.sizes(), " ", environment.scalar_type());
-  TORCH_CHECK(num_env >= 1, "environment_loss: num_env must be at least 1, found ", num_env);
-  TORCH_CHECK(temperature > 0 && irm_temperature > 0,
-              "environment_loss: temperatures must be above 0");
-  const int64_t batch = z1.size(0), m = 2 * batch;
-  const double minus_infinity = -std::numeric_limits<double>::infinity();
-
-  const auto z = at::cat({z1, z2});
-  const auto similarity = at::mm(z, z.t());
-  const auto positive = (z1 * z2).sum(1).repeat(2);  // (M) S_ip
-  const auto diagonal = at::eye(m, z.options().dtype(at::kBool));
-  const auto sample = at::arange(batch, environment.options()).repeat(2);
-  const auto row_later =
-      sample.unsqueeze(1) > sample.unsqueeze(0);  // (M, M) row's sample comes after the column's
-  const auto row_earlier = sample.unsqueeze(1) < sample.unsqueeze(0);
-  const auto per_environment = [&](const Environments& env, const Tensor& rows) {
-    return at::zeros({num_env}, z.options()).index_add(0, env.of_view, rows);
-  };
-
-  std::vector<Tensor> contrastive, penalty;
-  for (const auto& partition : environment.unbind(0)) {
-    const auto env = make_environments(partition, num_env, diagonal, z.scalar_type());
-    const auto l = (similarity / temperature).masked_fill(env.other, minus_infinity);
-    contrastive.push_back(per_environment(env, l.logsumexp(1) - positive / temperature) /
-                          env.views);
-
-    const auto irm_l = similarity / irm_temperature, irm_positive = positive / irm_temperature;
-    const auto log_sum =
-        irm_l.masked_fill(env.other, minus_infinity).logsumexp(1, /*keepdim=*/true);
-    const auto q = (irm_l - log_sum).masked_fill(env.other, minus_infinity).exp();
-    const auto row_weight = env.views.index_select(0, env.of_view).reciprocal();  // (M) 1/(2 n_e)
-    const auto terms = q * irm_l * row_weight.unsqueeze(1);                       // (M, M)
-    const auto share = (irm_positive - log_sum.squeeze(1)).exp();                 // (M) q_ip
-    const auto g = at::zeros({num_env * m}, z.options())
-                       .index_add(0, env.of_view * m, (share - 1) * irm_positive * row_weight)
-                       .index_add(0, env.before, (terms * row_later).sum(0))
-                       .index_add(0, env.after, (terms * row_earlier).sum(0));
-    penalty.push_back(g.view({num_env, m}).square().sum(1));
-  }
-  return {at::stack(contrastive), at::stack(penalty)};
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("ipirm::environment_loss", "")
+                             .typed<decltype(environment_loss)>();
+  return op.call(z1, z2, environment, num_env, temperature, irm_temperature);
 }
+
+TORCH_LIBRARY_FRAGMENT(ipirm, m) {
+  m.def(
+      "environment_loss(Tensor z1, Tensor z2, Tensor environment, int num_env, "
+      "float temperature, float irm_temperature) -> (Tensor contrastive, Tensor penalty)");
+  m.def(
+      "_environment_loss_forward(Tensor z1, Tensor z2, Tensor environment, int num_env, "
+      "float temperature, float irm_temperature) -> (Tensor, Tensor, Tensor)");
+  m.def(
+      "_environment_loss_backward(Tensor grad_contrastive, Tensor grad_penalty, Tensor z1, "
+      "Tensor z2, Tensor environment, Tensor state, int num_env, float temperature, "
+      "float irm_temperature) -> (Tensor, Tensor)");
+}
+TORCH_LIBRARY_IMPL(ipirm, CPU, m) {
+  m.impl("environment_loss", without_graph);
+  m.impl("_environment_loss_forward", forward);
+  m.impl("_environment_loss_backward", backward);
+}
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
+  m.impl("environment_loss", without_graph);
+  m.impl("_environment_loss_forward", forward);
+  m.impl("_environment_loss_backward", backward);
+}
+TORCH_LIBRARY_IMPL(ipirm, Meta, m) {
+  m.impl("environment_loss", meta);
+  m.impl("_environment_loss_forward", forward_meta);
+  m.impl("_environment_loss_backward", backward_meta);
+}
+TORCH_LIBRARY_IMPL(ipirm, Autograd, m) { m.impl("environment_loss", with_graph); }
 
 }  // namespace ipirm::ops

@@ -68,7 +68,7 @@ std::optional<FeatureBatch> BankSource::next() {
   if (position_ >= batches_per_pass() * batch_size_) return std::nullopt;
   const auto index = order_.slice(0, position_, std::min(position_ + batch_size_, size()));
   position_ += batch_size_;
-  return FeatureBatch{index, z1_.index_select(0, index), z2_.index_select(0, index)};
+  return FeatureBatch{index, z1_, z2_, index};
 }
 
 Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
@@ -86,8 +86,8 @@ Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
     int64_t batches = 0;
     source.start_pass(pass);
     while (const auto batch = stop() ? std::nullopt : source.next()) {
-      const auto risk =
-          batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index), options.risk);
+      const auto risk = batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index),
+                                   options.risk, batch->rows);
       sums.add_(torch::stack({risk.risk, risk.contrastive, risk.invariance, risk.balance}));
       grad.zero_().index_copy_(0, batch->index, risk.grad);
       adam.step({grad});  // dense: rows outside the batch still move by their moments

@@ -39,13 +39,13 @@ Balance balance(const torch::Tensor& weights, const BalanceOptions& options) {
 }
 
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
-                const RiskOptions& options) {
+                const RiskOptions& options, const std::optional<torch::Tensor>& rows) {
   torch::NoGradGuard no_grad;
   const bool variance = options.irm_mode == "v2";
   const auto weights = logits.softmax(1);
   auto [contrastive_e, penalty_e, grad] =
       ops::partition_risk(z1, z2, weights, options.temperature, options.irm_temperature,
-                          variance ? 0.0 : options.irm_weight, options.balance.nonorm);
+                          variance ? 0.0 : options.irm_weight, options.balance.nonorm, rows);
   Risk out;
   out.contrastive = contrastive_e.mean();
   out.invariance = penalty_e.mean();

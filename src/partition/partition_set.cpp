@@ -5,6 +5,13 @@ namespace ipirm::partition {
 
 torch::Tensor environment_of(const torch::Tensor& logits) { return logits.argmax(1); }
 
+std::vector<int64_t> environment_sizes(const torch::Tensor& logits) {
+  const auto sizes =
+      torch::bincount(environment_of(logits), {}, logits.size(1)).to(torch::kCPU).contiguous();
+  const int64_t* first = sizes.const_data_ptr<int64_t>();
+  return {first, first + sizes.numel()};
+}
+
 void PartitionSet::add(const torch::Tensor& logits) {
   if (!retain_) {
     logits_.clear();

@@ -9,6 +9,7 @@
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/train/maximize_events.h"
 
 namespace ipirm::train {
 namespace fs = std::filesystem;
@@ -95,28 +96,12 @@ void RunFolder::epoch(int64_t epoch, double mean_loss, double seconds, double sa
 }
 
 void RunFolder::maximize_pass(int64_t epoch, const partition::PassReport& p) {
-  metrics_->line(line({{"event", "maximize_pass"},
-                       {"epoch", epoch},
-                       {"pass", p.pass},
-                       {"risk", p.risk},
-                       {"contrastive", p.contrastive},
-                       {"invariance", p.invariance},
-                       {"balance", p.balance},
-                       {"best_risk", p.best_risk},
-                       {"lr", p.lr}}));
+  metrics_->line(maximize_pass_event(epoch, p));
 }
 
 void RunFolder::maximize(int64_t epoch, const partition::Maximization& result,
-                         const torch::Tensor& sizes, double seconds) {
-  const auto on_cpu = sizes.to(torch::kCPU).contiguous();
-  const int64_t* first = on_cpu.const_data_ptr<int64_t>();
-  metrics_->line(line({{"event", "maximize"},
-                       {"epoch", epoch},
-                       {"passes", result.passes},
-                       {"best_pass", result.best_pass},
-                       {"risk", result.best_risk},
-                       {"sizes", std::vector<int64_t>(first, first + on_cpu.numel())},
-                       {"seconds", seconds}}));
+                         const std::vector<int64_t>& sizes, double seconds) {
+  metrics_->line(maximize_event(epoch, result, sizes, seconds));
 }
 
 void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1,

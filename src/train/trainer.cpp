@@ -11,6 +11,7 @@
 #include "ipirm/core/log.h"
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/eval/knn.h"
+#include "ipirm/train/maximize_events.h"
 #include "ipirm/train/minimize_step.h"
 
 namespace ipirm::train {
@@ -203,15 +204,10 @@ bool Trainer::maximize(int64_t epoch) {
   }
   state_.partitions.add(result.logits);
   folder_.save_partition(epoch, result.logits);
-  const auto sizes = torch::bincount(partition::environment_of(result.logits), {}, options.num_env)
-                         .to(torch::kCPU);
+  const auto sizes = partition::environment_sizes(result.logits);
   folder_.maximize(epoch, result, sizes, seconds_since(start));
-  std::string list;
-  for (int64_t e = 0; e < options.num_env; ++e)
-    list += core::cat(e > 0 ? " + " : "", sizes[e].item<int64_t>());
-  core::log_info(core::cat("maximization after epoch ", epoch, "  risk ",
-                           fixed(result.best_risk, 4), " (pass ", result.best_pass, " of ",
-                           result.passes, ")  environments ", list, "  ",
+  core::log_info(core::cat("maximization after epoch ", epoch, "  ",
+                           maximize_summary(result, sizes), "  ",
                            core::human_duration(seconds_since(start))));
   return true;
 }

@@ -9,6 +9,7 @@
 
 #include "data/write_sets.h"
 #include "ipirm/app/linear_app.h"
+#include "ipirm/app/partition_app.h"
 #include "ipirm/app/program.h"
 #include "ipirm/app/train_app.h"
 
@@ -46,6 +47,15 @@ inline Outcome linear(const std::vector<std::string>& words) {
       [](int argc, const char* const* argv) {
         const auto config = config::parse_linear(argc, argv);
         return config ? run_linear(*config) : kExitOk;
+      },
+      words);
+}
+
+inline Outcome partition_tool(const std::vector<std::string>& words) {
+  return run(
+      [](int argc, const char* const* argv) {
+        const auto config = config::parse_partition(argc, argv);
+        return config ? run_partition(*config) : kExitOk;
       },
       words);
 }

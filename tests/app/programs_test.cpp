@@ -243,7 +243,7 @@ TEST_F(Programs, LinearRefusesWhatDisagreesWithTheFile) {
 }
 
 TEST_F(Programs, HelpAndVersion) {
-  for (const auto& program : {train, linear}) {
+  for (const auto& program : {train, linear, partition_tool}) {
     EXPECT_EQ(program({"--help"}).code, 0);
     EXPECT_EQ(program({"--version"}).code, 0);
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ipirm/config/linear_config.h"
+#include "ipirm/config/partition_config.h"
 #include "ipirm/config/train_config.h"
 #include "ipirm/core/error.h"
 
@@ -31,6 +32,11 @@ inline std::optional<LinearConfig> linear(const std::vector<std::string>& words)
   return parse_linear(static_cast<int>(argv.size()), argv.data());
 }
 
+inline std::optional<PartitionConfig> partition_tool(const std::vector<std::string>& words) {
+  const auto argv = arguments(words);
+  return parse_partition(static_cast<int>(argv.size()), argv.data());
+}
+
 // The message of the UserError that `action` throws; a failure and "" if it throws none.
 template <class Action>
 std::string user_error(const Action& action) {
@@ -50,6 +56,10 @@ inline std::string train_error(const std::vector<std::string>& words) {
 
 inline std::string linear_error(const std::vector<std::string>& words) {
   return user_error([&] { linear(words); });
+}
+
+inline std::string partition_tool_error(const std::vector<std::string>& words) {
+  return user_error([&] { partition_tool(words); });
 }
 
 // A YAML file that goes away with the object.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "ops/partition_risk_reference.h"
 #include "ops/plain_risk.h"
 #include "support/golden.h"
 
@@ -12,6 +13,30 @@ namespace ipirm::ops {
 namespace {
 
 using torch::Tensor;
+
+using Result = std::tuple<Tensor, Tensor, Tensor>;
+Result fused(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+             double irm_temperature, double irm_weight, bool nonorm) {
+  return partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm);
+}
+
+// The fused kernel and the ATen form it is measured by.
+struct Implementation {
+  const char* name;
+  Result (*risk)(const Tensor&, const Tensor&, const Tensor&, double, double, double, bool);
+};
+class PartitionRisk : public ::testing::TestWithParam<Implementation> {
+ protected:
+  Result partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights,
+                        double temperature, double irm_temperature, double irm_weight,
+                        bool nonorm = false) const {
+    return GetParam().risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Implementations, PartitionRisk,
+                         ::testing::Values(Implementation{"Fused", fused},
+                                           Implementation{"Reference", reference::partition_risk}),
+                         [](const auto& test) { return test.param.name; });
 
 struct Inputs {
   Tensor z1, z2, weights;
@@ -31,7 +56,7 @@ void expect_close(const Tensor& found, const Tensor& expected, double tolerance)
 
 // The closed form equals automatic differentiation of the definition (SPEC 5), for any K, T, T' and
 // norm.
-TEST(PartitionRisk, EqualsAutogradOfTheDefinition) {
+TEST_P(PartitionRisk, EqualsAutogradOfTheDefinition) {
   for (const auto& [n, k, t, irm_t, nonorm] :
        std::vector<std::tuple<int64_t, int64_t, double, double, bool>>{{2, 2, .5, .5, false},
                                                                        {7, 2, .5, .5, false},
@@ -49,7 +74,7 @@ TEST(PartitionRisk, EqualsAutogradOfTheDefinition) {
   }
 }
 
-TEST(PartitionRisk, GradientIsThatOfFiniteDifferences) {
+TEST_P(PartitionRisk, GradientIsThatOfFiniteDifferences) {
   const auto in = random_inputs(6, 4, 3);
   const auto value = [&](const Tensor& weights) {
     const auto [c, p, g] = partition_risk(in.z1, in.z2, weights, .3, .5, .9, false);
@@ -67,7 +92,7 @@ TEST(PartitionRisk, GradientIsThatOfFiniteDifferences) {
   }
 }
 
-TEST(PartitionRisk, EqualWeightsGiveInfoNce) {
+TEST_P(PartitionRisk, EqualWeightsGiveInfoNce) {
   const auto in = random_inputs(11, 5, 2);
   const auto weights = torch::full({11, 2}, .5, torch::kFloat64);
   const auto contrastive = std::get<0>(partition_risk(in.z1, in.z2, weights, .5, .5, 1));
@@ -78,7 +103,7 @@ TEST(PartitionRisk, EqualWeightsGiveInfoNce) {
   expect_close(contrastive, expected.expand({2}), 1e-13);
 }
 
-TEST(PartitionRisk, PermutingEnvironmentsPermutesResults) {
+TEST_P(PartitionRisk, PermutingEnvironmentsPermutesResults) {
   const auto in = random_inputs(10, 5, 3);
   const auto order = torch::tensor({2, 0, 1});
   const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, .5, .5, 1);
@@ -89,7 +114,7 @@ TEST(PartitionRisk, PermutingEnvironmentsPermutesResults) {
   expect_close(g2, g.index_select(1, order), 1e-12);
 }
 
-TEST(PartitionRisk, ScalingAWeightColumnChangesNothing) {
+TEST_P(PartitionRisk, ScalingAWeightColumnChangesNothing) {
   const auto in = random_inputs(10, 5, 2);
   const auto scale = torch::tensor({3., .01}, torch::kFloat64);
   const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, .5, .5, 1);
@@ -99,7 +124,7 @@ TEST(PartitionRisk, ScalingAWeightColumnChangesNothing) {
   expect_close(g2 * scale, g, 1e-10);
 }
 
-TEST(PartitionRisk, PermutingSamplesPermutesTheContrastiveGradient) {
+TEST_P(PartitionRisk, PermutingSamplesPermutesTheContrastiveGradient) {
   const auto in = random_inputs(10, 5, 2);
   const auto order = torch::randperm(10);
   const auto at = [&](const Tensor& t) { return t.index_select(0, order); };
@@ -108,7 +133,7 @@ TEST(PartitionRisk, PermutingSamplesPermutesTheContrastiveGradient) {
                at(grad), 1e-12);
 }
 
-TEST(PartitionRisk, AnEnvironmentWithoutWeightHasNoRisk) {
+TEST_P(PartitionRisk, AnEnvironmentWithoutWeightHasNoRisk) {
   auto in = random_inputs(8, 5, 2);
   in.weights = torch::stack({torch::ones(8, torch::kFloat64), torch::zeros(8, torch::kFloat64)}, 1);
   const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, .5, .5, 1);
@@ -118,7 +143,7 @@ TEST(PartitionRisk, AnEnvironmentWithoutWeightHasNoRisk) {
   EXPECT_GT(c[0].item<double>(), 0);
 }
 
-TEST(PartitionRisk, ExtremeTemperaturesStayFinite) {
+TEST_P(PartitionRisk, ExtremeTemperaturesStayFinite) {
   const auto in = random_inputs(32, 8, 2, torch::kFloat32);
   for (const double t : {.01, 10.}) {
     const auto [c, p, g] = partition_risk(in.z1, in.z2, in.weights, t, t, .5);
@@ -133,7 +158,7 @@ TEST(PartitionRisk, ExtremeTemperaturesStayFinite) {
 
 // 3,000 samples need several blocks of rows: the result is that of one block (float64 on the same
 // inputs).
-TEST(PartitionRisk, BlocksJoinUp) {
+TEST_P(PartitionRisk, BlocksJoinUp) {
   const auto in = random_inputs(3000, 8, 2);
   const auto [c, p, g] = partition_risk(in.z1.to(torch::kFloat32), in.z2.to(torch::kFloat32),
                                         in.weights.to(torch::kFloat32), .5, .5, .5);
@@ -143,7 +168,7 @@ TEST(PartitionRisk, BlocksJoinUp) {
   expect_close(g, g64, 3e-4);
 }
 
-TEST(PartitionRisk, RefusesWhatDoesNotFit) {
+TEST(PartitionRiskChecks, RefusesWhatDoesNotFit) {
   const auto in = random_inputs(4, 3, 2);
   EXPECT_THROW(partition_risk(in.z1, in.z2.slice(0, 0, 3), in.weights, .5, .5, 1), c10::Error);
   EXPECT_THROW(partition_risk(in.z1, in.z2, in.weights.slice(0, 0, 3), .5, .5, 1), c10::Error);

@@ -15,8 +15,9 @@ namespace ipirm::partition {
 
 // n samples of one batch, on the device of the search.
 struct FeatureBatch {
-  torch::Tensor index;   // (n) int64: positions in the set
-  torch::Tensor z1, z2;  // (n, d) projections of two views
+  torch::Tensor index;                // (n) int64: positions in the set
+  torch::Tensor z1, z2;               // projections of two views: (n, d), or those of more samples
+  std::optional<torch::Tensor> rows;  // (n) int64: which rows of z1 and z2 are the batch's
 };
 
 // Where the features of each pass come from.

@@ -4,6 +4,8 @@
 
 #include <torch/types.h>
 
+#include <optional>
+
 #include "ipirm/partition/options.h"
 
 namespace ipirm::partition {
@@ -28,9 +30,10 @@ struct Risk {
   torch::Tensor grad;  // (n, K) d risk / d logits
 };
 
-// z1, z2 (n, d) projections, logits (n, K) of the partition. Closed form: builds no graph. No host
-// synchronisation.
+// z1, z2 (n, d) projections, logits (n, K) of the partition; rows (n) int64 chooses among more rows
+// of z1 and z2. Closed form: builds no graph. No host synchronisation.
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
-                const RiskOptions& options);
+                const RiskOptions& options,
+                const std::optional<torch::Tensor>& rows = std::nullopt);
 
 }  // namespace ipirm::partition

@@ -3,12 +3,16 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace ipirm::partition {
 
 // The environment of each row of partition logits (N, K): its argmax, (N) int64.
 torch::Tensor environment_of(const torch::Tensor& logits);
+
+// The number of samples in each of the K environments of partition logits (N, K).
+std::vector<int64_t> environment_sizes(const torch::Tensor& logits);
 
 // Kept partitions of N samples, oldest first. With `retain` all so far, otherwise the newest alone.
 class PartitionSet {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipirm/core/files.h"
 #include "ipirm/model/model.h"
@@ -43,8 +44,8 @@ class RunFolder {
   void step(const StepRecord& record);
   void epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second);
   void maximize_pass(int64_t epoch, const partition::PassReport& pass);
-  void maximize(int64_t epoch, const partition::Maximization& result, const torch::Tensor& sizes,
-                double seconds);
+  void maximize(int64_t epoch, const partition::Maximization& result,
+                const std::vector<int64_t>& sizes, double seconds);
   // `factor` is the class ("label", "digit") or another known factor; only the class goes to
   // knn_result.txt.
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);

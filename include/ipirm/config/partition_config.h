@@ -1,0 +1,26 @@
+// The settings of ipirm-partition: command line and YAML file in, one aggregate of options out.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ipirm/partition/options.h"
+
+namespace ipirm::config {
+
+struct PartitionConfig {
+  std::string view1, view2;  // .npy files with the features of two views; never empty after parsing
+  std::string out;           // .npy file for the partition's logits; never empty after parsing
+  std::string init;          // .npy file with the first logits; empty: random ones
+  bool no_shuffle = false;   // samples in the files' order; maximize.shuffle is its opposite
+  bool overwrite = false;    // replace what stands at `out`
+  std::string device = "auto";     // auto (CUDA where there is one), cpu or cuda
+  std::string log_level = "info";  // debug, info, warning, error or off
+
+  partition::MaximizeOptions maximize;  // offline and random_init, which are ipirm-train's, aside
+};
+
+// As parse_train() of train_config.h.
+std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv);
+
+}  // namespace ipirm::config

@@ -1,0 +1,176 @@
+// Composes one maximization: device, features, search, files.
+#include "ipirm/app/partition_app.h"
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "app/features.h"
+#include "ipirm/app/device.h"
+#include "ipirm/app/program.h"
+#include "ipirm/checkpoint/npy.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/files.h"
+#include "ipirm/core/interrupt.h"
+#include "ipirm/core/log.h"
+#include "ipirm/partition/maximizer.h"
+#include "ipirm/partition/partition_set.h"
+#include "ipirm/train/maximize_events.h"
+
+namespace ipirm::app {
+namespace fs = std::filesystem;
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using core::cat;
+using core::UserError;
+
+constexpr int64_t kEpoch = 0;  // events and random draws are those of a run's first maximization
+
+double seconds_between(Clock::time_point start, Clock::time_point end) {
+  return std::chrono::duration<double>(end - start).count();
+}
+
+fs::path metrics_path(const config::PartitionConfig& config) {
+  return config.out + ".metrics.jsonl";
+}
+
+// Refuses files that cannot or must not be written, before hours are spent on their content.
+void check_out(const config::PartitionConfig& config) {
+  std::error_code none;  // what cannot be looked at counts as missing, and fails below
+  for (const auto& path : {fs::path(config.out), metrics_path(config)}) {
+    if (!fs::exists(path, none)) continue;
+    if (!fs::is_regular_file(path, none)) {
+      throw UserError(cat(path.string(), ": is no regular file; name another .npy file by --out"));
+    }
+    for (const auto& view : {config.view1, config.view2}) {
+      if (!fs::equivalent(path, view, none)) continue;
+      throw UserError(
+          cat("--out: ", path.string(), " holds the features; name another file by --out"));
+    }
+    if (!config.overwrite) {
+      throw UserError(cat(path.string(),
+                          ": exists already; replace it by --overwrite, or name another file by "
+                          "--out"));
+    }
+  }
+  // The longest of the names that will be written, so that one that is too long is found as well.
+  fs::path probe = metrics_path(config);
+  probe += ".tmp";
+  core::LineFile(probe, /*keep=*/false);
+  fs::remove(probe, none);
+}
+
+void check_num_env(const config::PartitionConfig& config, int64_t num_samples) {
+  if (config.maximize.num_env <= num_samples) return;
+  throw UserError(cat("--env_num ", config.maximize.num_env, ": ", config.view1, " holds only ",
+                      num_samples, " samples; choose at most that many"));
+}
+
+// In a fixed order, a last batch of one sample is always the same one.
+void warn_of_lone_sample(const partition::MaximizeOptions& options, int64_t num_samples) {
+  if (options.shuffle || options.batch_size == 0 || num_samples < options.batch_size) return;
+  if (num_samples % options.batch_size != 1) return;
+  core::log_warning(cat("--no_shuffle: the last sample, alone in its batch, has no negatives and ",
+                        "keeps its first logits; choose another --maximize_batch than ",
+                        options.batch_size));
+}
+
+// Moves the progress line on with each batch that the search takes: a pass may be long.
+class WatchedBank : public partition::BankSource {
+ public:
+  WatchedBank(const Features& features, const partition::MaximizeOptions& options,
+              torch::Device device)
+      : BankSource(features.z1.to(device), features.z2.to(device), options.batch_size,
+                   options.shuffle, options.seed, kEpoch),
+        progress_("maximization", options.passes * batches_per_pass(), "batches") {}
+
+  std::optional<partition::FeatureBatch> next() override {
+    progress_.update(taken_);
+    auto batch = BankSource::next();
+    if (batch) ++taken_;
+    return batch;
+  }
+
+ private:
+  core::Progress progress_;
+  int64_t taken_ = 0;
+};
+
+std::string pass_line(const partition::PassReport& p, double seconds) {
+  char line[240];
+  std::snprintf(line, sizeof line,
+                "pass %lld  risk %.6f  best %.6f  contrastive %.6f  invariance %.3e  balance "
+                "%.6f  lr %g  %.2f s",
+                static_cast<long long>(p.pass), p.risk, p.best_risk, p.contrastive, p.invariance,
+                p.balance, p.lr, seconds);
+  return line;
+}
+
+torch::Tensor first_logits(const config::PartitionConfig& config, const torch::Tensor& z) {
+  const auto& options = config.maximize;
+  if (!config.init.empty())
+    return read_logits(config.init, z.size(0), options.num_env, z.scalar_type());
+  return partition::random_logits(z.size(0), options.num_env, options.seed, kEpoch)
+      .to(z.scalar_type());
+}
+
+// The search, its lines in the log, and its events appended to `events`.
+partition::Maximization search(partition::BankSource& bank, const torch::Tensor& initial,
+                               const partition::MaximizeOptions& options, std::string& events) {
+  auto before = Clock::now();
+  try {
+    return partition::maximize(
+        bank, initial, options, [] { return core::interrupted(); },
+        [&](const partition::PassReport& pass) {
+          const auto now = Clock::now();
+          core::log_info(pass_line(pass, seconds_between(before, now)));
+          before = now;
+          events += train::maximize_pass_event(kEpoch, pass) + '\n';
+        });
+  } catch (const partition::NotFiniteError& error) {
+    throw std::runtime_error(cat("maximization, ", error.what(),
+                                 "; try rows of length 1, a higher --temperature or a smaller "
+                                 "--maximize_lr; nothing was written"));
+  }
+}
+
+}  // namespace
+
+int run_partition(const config::PartitionConfig& config) {
+  core::set_log_level(config.log_level);
+  const auto start = Clock::now();
+  const auto& options = config.maximize;
+  check_out(config);
+  const auto device = choose_device(config.device);
+  auto features = read_features(config.view1, config.view2);
+  const auto num_samples = features.z1.size(0);
+  check_num_env(config, num_samples);
+  const auto initial = first_logits(config, features.z1).to(device);
+
+  if (!features.warning.empty()) core::log_warning(features.warning);
+  warn_of_lone_sample(options, num_samples);
+  core::log_info(cat("ipirm-partition ", core::version(), "  ", describe(device), ", ",
+                     initial.scalar_type() == torch::kFloat64 ? "float64" : "float32"));
+  core::log_info(cat(config.view1, ", ", config.view2, "  ", num_samples, " samples of width ",
+                     features.z1.size(1), "  ", options.num_env, " environments"));
+
+  WatchedBank bank(features, options, device);
+  features = {};
+  std::string events;
+  const auto result = search(bank, initial, options, events);
+  if (result.interrupted) {
+    core::log_info(cat("stopped; nothing was written to ", config.out));
+    return kExitInterrupted;
+  }
+  const auto sizes = partition::environment_sizes(result.logits);
+  const double seconds = seconds_between(start, Clock::now());
+  events += train::maximize_event(kEpoch, result, sizes, seconds) + '\n';
+  checkpoint::write_npy(config.out, result.logits);
+  core::write_atomically(metrics_path(config), events);
+  core::log_info(train::maximize_summary(result, sizes));
+  core::log_info(cat("done in ", core::human_duration(seconds), "  ", config.out));
+  return kExitOk;
+}
+
+}  // namespace ipirm::app

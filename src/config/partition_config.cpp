@@ -1,0 +1,86 @@
+// The table of ipirm-partition's settings, and which of them contradict.
+#include "ipirm/config/partition_config.h"
+
+#include "config/command_line.h"
+#include "config/field.h"
+#include "config/shared_fields.h"
+#include "ipirm/core/error.h"
+
+namespace ipirm::config {
+namespace {
+
+constexpr Program kProgram = {
+    "ipirm-partition",
+    "Finds the partition of a data set that most violates invariance, from features of any model.\n"
+    "\n"
+    "The features are two .npy arrays (N, d), float32 or float64, in C or Fortran order; row i of\n"
+    "the one and row i of the other are two views of sample i. They are used as given (inner\n"
+    "product / temperature): normally each row has length 1. float64 features are computed in\n"
+    "float64. The result is an .npy array (N, env_num) of logits in the features' type: a sample\n"
+    "belongs to the environment that is the argmax of its row.",
+    "Example:\n"
+    "  python3 -c \"... np.save('z1.npy', z1.numpy()); np.save('z2.npy', z2.numpy())\"\n"
+    "  ipirm-partition --view1 z1.npy --view2 z2.npy --out partition.npy --constrain \\\n"
+    "      --constrain_relax --irm_weight_maxim .5\n"
+    "  python3 -c \"... environment = np.load('partition.npy').argmax(1)\"",
+};
+
+std::vector<Field> fields_of(PartitionConfig& c) {
+  std::vector<Field> fields;
+  std::string group = "Features and results";
+  append(
+      fields,
+      {
+          {"view1", group, "FILE", ".npy file with the features of the first view (required)",
+           &c.view1},
+          {"view2", group, "FILE", ".npy file with those of the second view (required)", &c.view2},
+          {"out", group, "FILE",
+           "the logits go to this .npy file, the passes to FILE.metrics.jsonl (required)", &c.out},
+          {"init", group, "FILE",
+           "first logits, .npy (N, env_num) float32 or float64; default: random by --seed",
+           &c.init},
+          {.name = "overwrite",
+           .group = group,
+           .label = "",
+           .help = "replace the files that --out names",
+           .target = &c.overwrite,
+           .command_line_only = true},
+      });
+  group = "Environments (maximization)";
+  append(fields, {
+                     {"temperature", group, "X", "of the contrastive loss",
+                      &c.maximize.risk.temperature, above(0)},
+                     irm_temp_field(group, c.maximize.risk.irm_temperature),
+                     env_num_field(group, c.maximize.num_env),
+                 });
+  add_maximize_fields(fields, group, c.maximize);
+  append(fields, {
+                     {"no_shuffle", group, "",
+                      "take the samples in the files' order, in every pass", &c.no_shuffle},
+                     {"seed", group, "N", "of every random draw", &c.maximize.seed, at_least(0)},
+                 });
+  add_run_fields(fields, c.device, c.log_level);
+  return fields;
+}
+
+void check(const PartitionConfig& c) {
+  const auto require = [](const std::string& value, const char* message) {
+    if (value.empty()) throw core::UserError(message);
+  };
+  require(c.view1, "--view1 is missing: name the .npy file with the features of the first view");
+  require(c.view2, "--view2 is missing: name the .npy file with the features of the second view");
+  require(c.out, "--out is missing: name the .npy file to write the partition to");
+  check_maximize(c.maximize);
+}
+
+}  // namespace
+
+std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv) {
+  PartitionConfig config;
+  if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
+  config.maximize.shuffle = !config.no_shuffle;
+  check(config);
+  return config;
+}
+
+}  // namespace ipirm::config

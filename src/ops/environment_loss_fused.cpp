@@ -1,0 +1,170 @@
+// environment_loss by the sweeps of partition_risk: an environment is a column of weights 0 and 1.
+//
+// Letters: B samples, M = 2B views, P partitions, K environments, C = PK columns (partition p's
+// environment e is column pK + e); i row view, j column view. With w_i = 1/(2 n_e), D_i the sum of
+// row i's exponentials inside its environment, q its softmax, l = S/T' and R_ij = g at the pair's
+// position:
+//   contrastive = Σ_i w_i (log D_i - l_ip),   g_0 = Σ_i w_i (q_ip - 1) l_ip,
+//   g_k = Σ over the (i,j) at position k of w_i q_ij l_ij,   penalty = Σ_k g_k²,
+//   d penalty/d l_ij = w_i q_ij (2 R_ij (1 + l_ij) - Q_i) - [j = p(i)] 2 g_0 w_i,
+//   Q_i = Σ_j 2 R_ij q_ij l_ij.
+#include "ops/environment_loss_fused.h"
+
+#include <cmath>
+#include <vector>
+
+#include "ops/environment_state.h"
+#include "ops/pair_sweep.h"
+
+namespace ipirm::ops::fused {
+namespace {
+
+using at::Tensor;
+
+constexpr double kSafeExponent = 22;  // E and its sums stay far inside float32
+
+template <class T>
+class Forward {
+ public:
+  Forward(const Tensor& z1, const Tensor& z2, const Environments& env)
+      : env_(env), sweep_(z1, z2, std::nullopt, /*cross=*/false) {
+    member_ = columns([](int64_t, int64_t, size_t) { return 1.; });
+  }
+
+  // D_i of each partition, (P, M).
+  void sums(double temperature, double* out) {
+    auto a = sweep_.zeros(env_.p * env_.k);
+    sweep_.multiply(Term::kE, temperature, {}, true, {member_, member_, a, a});
+    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+      out[partition * env_.views() + view * env_.b + sample] =
+          value(a, i, view, sample) + std::exp(positive(sample) / temperature);
+    });
+  }
+
+  std::vector<double> contrastive(double temperature, const double* sums) const {
+    std::vector<double> out(env_.size.size(), 0.);
+    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+      const double d = sums[partition * env_.views() + view * env_.b + sample];
+      out[static_cast<size_t>(env_.column[i])] +=
+          env_.weight(i) * (std::log(d) - positive(sample) / temperature);
+    });
+    return out;
+  }
+
+  // g and Q at T' into the state, from its D; the penalties (C).
+  std::vector<double> penalty(double temperature, State& state) {
+    const auto d = [&](int64_t partition, int64_t view, int64_t sample) {
+      return state.irm_sum(partition)[view * env_.b + sample];
+    };
+    const auto b = columns([&](int64_t view, int64_t sample, size_t i) {
+      const auto partition = static_cast<int64_t>(i) / env_.b;
+      return env_.weight(i) / d(partition, view, sample) / temperature;
+    });
+    auto before = sweep_.zeros(env_.p * env_.k), after = sweep_.zeros(env_.p * env_.k);
+    sweep_.multiply(Term::kH, temperature, {}, false, {b, b, before, after});
+    double* g = state.g();
+    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+      const double l = positive(sample) / temperature;
+      const double share = std::exp(l) / d(partition, view, sample);
+      // An environment of one sample has no negatives: its share is 1.
+      g[env_.column[i] * env_.views()] += env_.weight(i) * (share - 1) * l;
+      for (const bool is_before : {true, false}) {
+        const int64_t place = env_.position(i, view, is_before);
+        if (place >= 0 && env_.size_at(i) > 1) {
+          g[place] += value(is_before ? before : after, i, view, sample);
+        }
+      }
+    });
+    const auto r = [&](bool is_before) {
+      return columns([&](int64_t view, int64_t sample, size_t i) {
+        const int64_t place = env_.position(i, view, is_before);
+        return place < 0 ? 0. : 2 * g[place] / temperature;
+      });
+    };
+    auto sums = sweep_.zeros(env_.p * env_.k);
+    sweep_.multiply(Term::kH, temperature, {}, true, {r(true), r(false), sums, sums});
+    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+      const double l = positive(sample) / temperature;
+      const double own = 2 * g[env_.column[i] * env_.views()] * std::exp(l) * l;
+      state.row(partition)[view * env_.b + sample] =
+          (value(sums, i, view, sample) + own) / d(partition, view, sample);
+    });
+    std::vector<double> out(env_.size.size(), 0.);
+    for (size_t c = 0; c < out.size(); ++c) {
+      for (int64_t k = 0; k < env_.views(); ++k) {
+        const double at = g[static_cast<int64_t>(c) * env_.views() + k];
+        out[c] += at * at;
+      }
+    }
+    return out;
+  }
+
+ private:
+  // visit(partition, view, sample, index into (P, B)).
+  template <class Visit>
+  void each(Visit visit) const {
+    for (int64_t partition = 0; partition < env_.p; ++partition) {
+      for (int64_t view = 0; view < 2; ++view) {
+        for (int64_t sample = 0; sample < env_.b; ++sample) {
+          visit(partition, view, sample, env_.at(partition, sample));
+        }
+      }
+    }
+  }
+  // A value for each view in its own environment's column, 0 in the others.
+  template <class Value>
+  ViewColumns columns(Value of) const {
+    auto out = sweep_.zeros(env_.p * env_.k);
+    T* to = out.template mutable_data_ptr<T>();
+    each([&](int64_t, int64_t view, int64_t sample, size_t i) {
+      to[env_.column[i] * sweep_.padded() + sweep_.place(view, sample)] =
+          static_cast<T>(of(view, sample, i));
+    });
+    return out;
+  }
+  double value(const ViewColumns& columns, size_t i, int64_t view, int64_t sample) const {
+    return static_cast<double>(
+        columns.const_data_ptr<T>()[env_.column[i] * sweep_.padded() + sweep_.place(view, sample)]);
+  }
+  double positive(int64_t sample) const { return sweep_.positives()[static_cast<size_t>(sample)]; }
+
+  const Environments& env_;
+  PairSweep<T> sweep_;
+  ViewColumns member_;
+};
+
+}  // namespace
+
+bool environment_loss_applies(const Tensor& z1, const Tensor& z2, double temperature,
+                              double irm_temperature) {
+  const auto largest = [](const Tensor& z) {
+    return z.detach().square().sum(1).max().item().toDouble();
+  };
+  const double bound = std::max(largest(z1), largest(z2));
+  return bound / std::min(temperature, irm_temperature) < kSafeExponent;
+}
+
+std::tuple<Tensor, Tensor, Tensor> environment_loss_forward(const Tensor& z1, const Tensor& z2,
+                                                            const Tensor& environment,
+                                                            int64_t num_env, double temperature,
+                                                            double irm_temperature) {
+  const Environments env(environment, num_env);
+  const auto run = [&](auto forward) {
+    State state(State::allocate(env), env);
+    forward.sums(irm_temperature, state.irm_sum(0));
+    if (temperature == irm_temperature) {
+      std::copy(state.irm_sum(0), state.irm_sum(env.p), state.sum(0));
+    } else {
+      forward.sums(temperature, state.sum(0));
+    }
+    const auto shape = [&](const std::vector<double>& values) {
+      return at::tensor(values, at::kDouble).view({env.p, env.k}).to(z1.scalar_type());
+    };
+    const auto contrastive = shape(forward.contrastive(temperature, state.sum(0)));
+    return std::tuple(contrastive, shape(forward.penalty(irm_temperature, state)), state.tensor);
+  };
+  if (z1.scalar_type() == at::kFloat) return run(Forward<float>(z1, z2, env));
+  return run(Forward<double>(z1, z2, env));
+}
+
+}  // namespace ipirm::ops::fused

@@ -1,0 +1,15 @@
+// The largest logit of each view, where exponentials must be taken relative to it.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <optional>
+
+namespace ipirm::ops {
+
+// max_j≠i z_i·z_j / T over all other views j, for the views of both kinds, into (1, N) each.
+// z1, z2 (n, d); index (N) chooses rows. In blocks of rows: at most about 64 MB besides.
+void row_maxima(const at::Tensor& z1, const at::Tensor& z2, const std::optional<at::Tensor>& index,
+                double temperature, at::Tensor first, at::Tensor second);
+
+}  // namespace ipirm::ops
