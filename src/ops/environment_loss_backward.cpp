@@ -1,24 +1,26 @@
-// The backward pass of environment_loss: the gradient with respect to each pair's logit, block of
-// rows by block of rows, times the views.
+// The backward pass of environment_loss: the gradient with respect to each pair's logit times the
+// views, tile by tile.
 //
 // Letters as in environment_loss_fused.cpp. The gradient of a pair's logit is a product of two
-// columns of numbers a view for each environment, so that its matrix over a block of rows is a
-// matrix product of few columns: coefficient_ij = dL/dl_ij + dL/dl_ji, symmetric, and
+// columns of numbers a view for each environment, so that its matrix is a product of few
+// columns: coefficient_ij = dL/dl_ij + dL/dl_ji, symmetric, and
 // dz_i = Σ_j coefficient_ij z_j / T.
 #include <ATen/core/grad_mode.h>
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "ops/environment_loss_fused.h"
 #include "ops/environment_state.h"
+#include "ops/pair_kernels.h"
 
 namespace ipirm::ops::fused {
 namespace {
 
 using at::Tensor;
-
-constexpr int64_t kBlockBytes = int64_t{1} << 20;  // a block of rows stays in the cache
 
 // Numbers a view for each column, (M, C).
 struct Factors {
@@ -59,36 +61,126 @@ Factors make_factors(const Environments& env, State& state, const Tensor& grad_c
                *to_penalty = beta.const_data_ptr<double>(), *s_ip = s.const_data_ptr<double>(),
                *g = state.g();
   const auto data = [](Tensor& t) { return t.mutable_data_ptr<double>(); };
-  for (int64_t partition = 0; partition < env.p; ++partition) {
-    for (int64_t i = 0; i < m; ++i) {
+  // Raw pointers: the loop below runs in parallel.
+  double *member = data(out.member), *contrastive = data(out.contrastive),
+         *penalty = data(out.penalty), *penalty_row = data(out.penalty_row),
+         *before = data(out.before), *after = data(out.after), *positive = data(out.positive),
+         *irm_positive = data(out.irm_positive);
+  at::parallel_for(0, m, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
       const int64_t view = i / env.b, sample = i % env.b;
-      const size_t at = env.at(partition, sample);
-      const int64_t c = env.column[at], to = i * columns + c;
-      if (env.size_at(at) < 2) continue;  // no risk, no gradient
-      const double w = env.weight(at), d = state.sum(partition)[i],
-                   irm_d = state.irm_sum(partition)[i], q_sum = state.row(partition)[i];
       const double l = s_ip[sample] / temperature, irm_l = s_ip[sample] / irm_temperature;
-      data(out.member)[to] = 1;
-      data(out.contrastive)[to] = to_contrastive[c] * w / d;
-      data(out.penalty)[to] = to_penalty[c] * w / irm_d;
-      data(out.penalty_row)[to] = -to_penalty[c] * w / irm_d * q_sum;
-      for (const bool before : {true, false}) {
-        const int64_t place = env.position(at, view, before);
-        if (place >= 0) data(before ? out.before : out.after)[to] = 2 * g[place];
+      const double own = std::exp(l), irm_own = std::exp(irm_l);
+      for (int64_t partition = 0; partition < env.p; ++partition) {
+        const size_t at = env.at(partition, sample);
+        const int64_t c = env.column[at], to = i * columns + c;
+        if (env.size_at(at) < 2) continue;  // no risk, no gradient
+        const double w = env.weight(at), d = state.sum(partition)[i],
+                     irm_d = state.irm_sum(partition)[i], q_sum = state.row(partition)[i];
+        member[to] = 1;
+        contrastive[to] = to_contrastive[c] * w / d;
+        penalty[to] = to_penalty[c] * w / irm_d;
+        penalty_row[to] = -penalty[to] * q_sum;
+        before[to] = 2 * g[env.position(at, view, true)];
+        const int64_t place = env.position(at, view, false);
+        if (place >= 0) after[to] = 2 * g[place];
+        const double g_0 = g[c * m];
+        positive[i] += to_contrastive[c] * w * (own / d - 1);
+        irm_positive[i] +=
+            to_penalty[c] * w * (irm_own / irm_d * (2 * g_0 * (1 + irm_l) - q_sum) - 2 * g_0);
       }
-      const double g_0 = g[c * m], share = std::exp(l) / d, irm_share = std::exp(irm_l) / irm_d;
-      data(out.positive)[i] += to_contrastive[c] * w * (share - 1);
-      data(out.irm_positive)[i] +=
-          to_penalty[c] * w * (irm_share * (2 * g_0 * (1 + irm_l) - q_sum) - 2 * g_0);
     }
-  }
+  });
   return out;
 }
 
-// a_i·b_j + b_i·a_j for rows [begin, end) and all columns j.
-Tensor symmetric(const Tensor& a, const Tensor& b, int64_t begin, int64_t end) {
-  return at::mm(at::cat({a, b}, 1).slice(0, begin, end), at::cat({b, a}, 1).t());
-}
+// The tiles of one temperature's gradient: E∘(A + (1 + l)∘W) times the views.
+template <class T>
+class Gradient {
+ public:
+  Gradient(const Tensor& z1, const Tensor& z2)
+      : kernels_(best_pair_kernels<T>()),
+        n_(z1.size(0)),
+        dim_(z1.size(1)),
+        blocks_((n_ + kBlock - 1) / kBlock),
+        width_((dim_ + kernels_.column_panel - 1) / kernels_.column_panel * kernels_.column_panel) {
+    views_ = at::zeros({2, blocks_ * kBlock, width_}, z1.options());
+    views_.narrow(1, 0, n_).narrow(2, 0, dim_).copy_(at::stack({z1, z2}));
+    out_ = at::zeros_like(views_);
+    views_ = views_.flatten(0, 1);
+    rows_ = panels(views_.narrow(1, 0, dim_), kernels_.row_panel);
+    columns_ = panels(views_.narrow(1, 0, dim_), kernels_.column_panel);
+  }
+
+  // Pairs (a, a'), (M, F) each: A = a a'ᵀ. later, earlier: those of W for rows of later samples
+  // than the column's and of earlier ones.
+  using Pair = std::pair<Tensor, Tensor>;
+  void add(double temperature, const Pair& a, const std::optional<std::pair<Pair, Pair>>& w) {
+    TileGradient<T> task{};
+    task.dim = dim_;
+    task.scale = static_cast<T>(1 / (temperature * std::log(2.)));
+    task.inverse_temperature = static_cast<T>(1 / temperature);
+    task.num_factors = a.first.size(1);
+    task.width = width_;
+    std::vector<Tensor> held;  // the packed factors
+    const auto row = [&](const Tensor& t) { return packed(t, kernels_.row_panel, held); };
+    const auto column = [&](const Tensor& t) { return packed(t, kernels_.column_panel, held); };
+    task.row_a = row(a.first / temperature);
+    task.column_a = column(a.second);
+    if (w) {
+      task.row_later = row(w->first.first / temperature);
+      task.column_later = column(w->first.second);
+      task.row_earlier = row(w->second.first / temperature);
+      task.column_earlier = column(w->second.second);
+    }
+    at::parallel_for(0, 2 * blocks_, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t block = begin; block < end; ++block) add_block(block, task);
+    });
+  }
+
+  Tensor of_view(int64_t view) const {
+    return out_.select(0, view).narrow(0, 0, n_).narrow(1, 0, dim_);
+  }
+
+ private:
+  // (padded, F) in panels of `panel` views.
+  static Tensor panels(const Tensor& views, int64_t panel) {
+    return views.unflatten(0, {-1, panel}).transpose(1, 2).contiguous();
+  }
+  // The same of (M, F), kept in `held`.
+  const T* packed(const Tensor& of_views, int64_t panel, std::vector<Tensor>& held) const {
+    auto padded = at::zeros({2, blocks_ * kBlock, of_views.size(1)}, of_views.options());
+    padded.narrow(1, 0, n_).copy_(of_views.unflatten(0, {2, n_}));
+    held.push_back(panels(padded.flatten(0, 1), panel));
+    return held.back().const_data_ptr<T>();
+  }
+
+  void add_block(int64_t row_block, TileGradient<T> task) const {
+    const int64_t row = row_block * kBlock;
+    const auto move = [&](const T*& pointer, int64_t views) {
+      if (pointer != nullptr) pointer += views * task.num_factors;
+    };
+    for (auto* pointer : {&task.row_a, &task.row_later, &task.row_earlier}) move(*pointer, row);
+    task.rows = rows_.const_data_ptr<T>() + row * dim_;
+    task.out = out_.mutable_data_ptr<T>() + row * width_;
+    for (int64_t column_block = 0; column_block < 2 * blocks_; ++column_block) {
+      task.columns = columns_.const_data_ptr<T>() + column_block * kBlock * dim_;
+      task.column_views = views_.const_data_ptr<T>() + column_block * kBlock * width_;
+      const int64_t row_sample = row_block % blocks_, column_sample = column_block % blocks_;
+      task.later = column_sample <= row_sample;
+      task.earlier = row_sample <= column_sample;
+      task.num_columns = std::min(kBlock, n_ - column_sample * kBlock);
+      kernels_.gradient(task);
+      for (auto* pointer : {&task.column_a, &task.column_later, &task.column_earlier}) {
+        move(*pointer, kBlock);
+      }
+    }
+  }
+
+  const PairKernels<T>& kernels_;
+  int64_t n_, dim_, blocks_, width_;
+  Tensor views_, out_, rows_, columns_;
+};
 
 }  // namespace
 
@@ -100,59 +192,30 @@ std::tuple<Tensor, Tensor> environment_loss_backward(const Tensor& grad_contrast
   at::NoGradGuard no_grad;
   const Environments env(environment, num_env);
   State state(state_tensor, env);
-  const auto z = at::cat({z1, z2});
   auto f = make_factors(env, state, grad_contrastive, grad_penalty, (z1 * z2).sum(1), temperature,
                         irm_temperature);
-  f.to(z.scalar_type());
-  const int64_t m = env.views(), b = env.b;
-  auto dz = at::empty_like(z);
-  const auto sample = at::arange(b).repeat(2);
-  const int64_t rows = std::clamp<int64_t>(kBlockBytes / (m * z.element_size()), 1, m);
-  // Logits at a temperature, and their exponentials without those of a sample with itself.
-  const auto logits = [&](const Tensor& s, double t) { return s / t; };
-  const auto exponentials = [&](const Tensor& l, int64_t begin, int64_t end) {
-    auto e = l.exp();
-    e.diagonal(begin).zero_();
-    // The positives: view 2 of the first rows, view 1 of the last.
-    if (begin < b) e.slice(0, 0, std::min(end, b) - begin).diagonal(begin + b).zero_();
-    if (end > b)
-      e.slice(0, std::max(b - begin, int64_t{0})).diagonal(std::max(begin - b, int64_t{0})).zero_();
-    return e;
+  f.to(z1.scalar_type());
+  const auto beside = [](const Tensor& a, const Tensor& b) { return at::cat({a, b}, 1); };
+  // a_i b_j + b_i a_j as one product of factors.
+  const auto symmetric = [&](const Tensor& a, const Tensor& b) {
+    return std::pair(beside(a, b), beside(b, a));
   };
-  for (int64_t begin = 0; begin < m; begin += rows) {
-    const int64_t end = std::min(begin + rows, m);
-    const auto s = at::mm(z.slice(0, begin, end), z.t());
-    const auto later = sample.slice(0, begin, end).unsqueeze(1) > sample.unsqueeze(0);
-    const auto of_penalty = [&](const Tensor& l) {
-      const auto row_later = at::mm(at::cat({f.penalty, f.after}, 1).slice(0, begin, end),
-                                    at::cat({f.before, f.penalty}, 1).t());
-      const auto row_earlier = at::mm(at::cat({f.penalty, f.before}, 1).slice(0, begin, end),
-                                      at::cat({f.after, f.penalty}, 1).t());
-      return at::where(later, row_later, row_earlier).mul_(l + 1);
-    };
-    const auto l = logits(s, temperature);
-    Tensor coefficient;
+  const auto w = std::pair(std::pair(beside(f.penalty, f.after), beside(f.before, f.penalty)),
+                           std::pair(beside(f.penalty, f.before), beside(f.after, f.penalty)));
+  const auto run = [&](auto gradient) {
     if (temperature == irm_temperature) {
-      coefficient = of_penalty(l)
-                        .add_(symmetric(f.contrastive + f.penalty_row, f.member, begin, end))
-                        .mul_(exponentials(l, begin, end))
-                        .div_(temperature);
+      gradient.add(temperature, symmetric(f.contrastive + f.penalty_row, f.member), w);
     } else {
-      const auto irm_l = logits(s, irm_temperature);
-      coefficient = of_penalty(irm_l)
-                        .add_(symmetric(f.penalty_row, f.member, begin, end))
-                        .mul_(exponentials(irm_l, begin, end))
-                        .div_(irm_temperature);
-      coefficient.add_(symmetric(f.contrastive, f.member, begin, end)
-                           .mul_(exponentials(l, begin, end))
-                           .div_(temperature));
+      gradient.add(temperature, symmetric(f.contrastive, f.member), std::nullopt);
+      gradient.add(irm_temperature, symmetric(f.penalty_row, f.member), w);
     }
-    auto to = dz.slice(0, begin, end);
-    at::mm_out(to, coefficient, z);
-  }
-  const auto own = f.positive / temperature + f.irm_positive / irm_temperature;
-  const auto both = (own.slice(0, 0, b) + own.slice(0, b)).unsqueeze(1);  // dL/dl_ip + dL/dl_pi
-  return {dz.slice(0, 0, b) + both * z2, dz.slice(0, b) + both * z1};
+    const auto own = f.positive / temperature + f.irm_positive / irm_temperature;
+    const int64_t b = env.b;
+    const auto both = (own.slice(0, 0, b) + own.slice(0, b)).unsqueeze(1);  // dL/dl_ip + dL/dl_pi
+    return std::tuple(gradient.of_view(0) + both * z2, gradient.of_view(1) + both * z1);
+  };
+  if (z1.scalar_type() == at::kFloat) return run(Gradient<float>(z1, z2));
+  return run(Gradient<double>(z1, z2));
 }
 
 }  // namespace ipirm::ops::fused

@@ -10,6 +10,9 @@
 //   Q_i = Σ_j 2 R_ij q_ij l_ij.
 #include "ops/environment_loss_fused.h"
 
+#include <ATen/Parallel.h>
+
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -35,9 +38,10 @@ class Forward {
   void sums(double temperature, double* out) {
     auto a = sweep_.zeros(env_.p * env_.k);
     sweep_.multiply(Term::kE, temperature, {}, true, {member_, member_, a, a});
-    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+    const auto own = exponentials(temperature);
+    each_in_parallel([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
       out[partition * env_.views() + view * env_.b + sample] =
-          value(a, i, view, sample) + std::exp(positive(sample) / temperature);
+          value(a, i, view, sample) + own[static_cast<size_t>(sample)];
     });
   }
 
@@ -63,9 +67,10 @@ class Forward {
     auto before = sweep_.zeros(env_.p * env_.k), after = sweep_.zeros(env_.p * env_.k);
     sweep_.multiply(Term::kH, temperature, {}, false, {b, b, before, after});
     double* g = state.g();
+    const auto own_exp = exponentials(temperature);
     each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
       const double l = positive(sample) / temperature;
-      const double share = std::exp(l) / d(partition, view, sample);
+      const double share = own_exp[static_cast<size_t>(sample)] / d(partition, view, sample);
       // An environment of one sample has no negatives: its share is 1.
       g[env_.column[i] * env_.views()] += env_.weight(i) * (share - 1) * l;
       for (const bool is_before : {true, false}) {
@@ -83,9 +88,10 @@ class Forward {
     };
     auto sums = sweep_.zeros(env_.p * env_.k);
     sweep_.multiply(Term::kH, temperature, {}, true, {r(true), r(false), sums, sums});
-    each([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
+    each_in_parallel([&](int64_t partition, int64_t view, int64_t sample, size_t i) {
       const double l = positive(sample) / temperature;
-      const double own = 2 * g[env_.column[i] * env_.views()] * std::exp(l) * l;
+      const double own =
+          2 * g[env_.column[i] * env_.views()] * own_exp[static_cast<size_t>(sample)] * l;
       state.row(partition)[view * env_.b + sample] =
           (value(sums, i, view, sample) + own) / d(partition, view, sample);
     });
@@ -111,12 +117,28 @@ class Forward {
       }
     }
   }
+  // The same, in any order.
+  template <class Visit>
+  void each_in_parallel(Visit visit) const {
+    at::parallel_for(0, env_.p * env_.views(), 512, [&](int64_t begin, int64_t end) {
+      for (int64_t at = begin; at < end; ++at) {
+        const int64_t partition = at / env_.views(), sample = at % env_.b;
+        visit(partition, at / env_.b % 2, sample, env_.at(partition, sample));
+      }
+    });
+  }
+  // exp(l_ip), (B).
+  std::vector<double> exponentials(double temperature) const {
+    std::vector<double> out;
+    for (int64_t i = 0; i < env_.b; ++i) out.push_back(std::exp(positive(i) / temperature));
+    return out;
+  }
   // A value for each view in its own environment's column, 0 in the others.
   template <class Value>
   ViewColumns columns(Value of) const {
     auto out = sweep_.zeros(env_.p * env_.k);
     T* to = out.template mutable_data_ptr<T>();
-    each([&](int64_t, int64_t view, int64_t sample, size_t i) {
+    each_in_parallel([&](int64_t, int64_t view, int64_t sample, size_t i) {
       to[env_.column[i] * sweep_.padded() + sweep_.place(view, sample)] =
           static_cast<T>(of(view, sample, i));
     });

@@ -41,6 +41,28 @@ struct TileProduct {
   int64_t column_out_stride;    // in place of stride in column_out
 };
 
+// One tile's share of out_i += Σ_j coefficient_ij z_j, for the rows alone, with coefficient =
+// E∘(A + (1 + l)∘W) for pairs of different samples and 0 for others. A and W are products of
+// factors a view, packed like the views: A_ij = a_i·a'_j, and W_ij = w_i·w'_j, where the factors
+// depend on which of the two samples comes first.
+template <class T>
+struct TileGradient {
+  const T *rows, *columns;  // packed panels of the views
+  int64_t dim;              // d
+  int64_t num_columns;      // views in the column block
+  T scale;                  // log2(e) / T
+  T inverse_temperature;    // 1 / T
+  int64_t num_factors;      // of A and of W
+  const T *row_a, *column_a;
+  // Rows of later samples than the column's, and of earlier ones; null: W is 0.
+  const T *row_later, *column_later, *row_earlier, *column_earlier;
+  bool later,
+      earlier;  // which of the two the tile holds; both where its blocks' samples are the same
+  const T* column_views;  // (kBlock, width) z_j, row by row
+  int64_t width;          // d rounded up to the kernels' column_panel
+  T* out;                 // (kBlock, width)
+};
+
 // Every set computes the same function; rounding differs between them.
 template <class T>
 struct PairKernels {
@@ -48,6 +70,7 @@ struct PairKernels {
   int64_t row_panel,
       column_panel;  // views in a packed panel: element k of view v at [k * panel + v]
   void (*multiply)(const TileProduct<T>&);
+  void (*gradient)(const TileGradient<T>&);
 };
 
 template <class T>

@@ -93,11 +93,18 @@ inline Vector<T> power_of_two(Vector<T> s, T scale, Vector<T> shift) {
 template <class T>
 using Products = Vector<T>[kRows][kVectors];
 
-// Inner products of one row panel with one column panel.
+// Adds the inner products of one row panel with kColumns columns, element by element: element k of
+// the columns stands at columns[k * stride].
 template <class T>
-inline void inner_products(const T* rows, const T* columns, int64_t dim, Products<T>& s) {
-  Products<T> sum = {};
-  for (int64_t k = 0; k < dim; ++k, rows += kRows, columns += kColumns<T>) {
+inline void add_inner_products(const T* rows, const T* columns, int64_t stride, int64_t dim,
+                               Products<T>& s) {
+  Products<T> sum;
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = s[r][v];
+  }
+  for (int64_t k = 0; k < dim; ++k, rows += kRows, columns += stride) {
     Vector<T> column[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) column[v] = load(columns + v * kLanes<T>);
@@ -113,6 +120,17 @@ inline void inner_products(const T* rows, const T* columns, int64_t dim, Product
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) s[r][v] = sum[r][v];
   }
+}
+
+// Inner products of one row panel with one column panel.
+template <class T>
+inline void inner_products(const T* rows, const T* columns, int64_t dim, Products<T>& s) {
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) s[r][v] = Vector<T>{};
+  }
+  add_inner_products(rows, columns, kColumns<T>, dim, s);
 }
 
 // All ones where pair (row, column + lane) counts.
@@ -264,8 +282,69 @@ void multiply(const TileProduct<T>& t) {
   return t.term == Term::kE ? multiply_term<T, Term::kE>(t) : multiply_term<T, Term::kH>(t);
 }
 
+// The coefficients of one step, scattered for the product that follows: of column j and row r at
+// [(column + j) * kRows + r].
 template <class T>
-constexpr PairKernels<T> kKernels = {IPIRM_KERNEL_NAME, kRows, kColumns<T>, multiply<T>};
+inline void step_coefficients(const TileGradient<T>& t, int64_t row, int64_t column, T* to) {
+  Products<T> s, a, later, earlier;
+  inner_products<T>(t.rows + row * t.dim, t.columns + column * t.dim, t.dim, s);
+  const int64_t row_at = row * t.num_factors, column_at = column * t.num_factors;
+  inner_products<T>(t.row_a + row_at, t.column_a + column_at, t.num_factors, a);
+  const bool weighted = t.row_later != nullptr;
+  if (weighted && t.later) {
+    inner_products<T>(t.row_later + row_at, t.column_later + column_at, t.num_factors, later);
+  }
+  if (weighted && t.earlier) {
+    inner_products<T>(t.row_earlier + row_at, t.column_earlier + column_at, t.num_factors, earlier);
+  }
+  using Integer = typename Simd<T>::Integer;
+  for (int r = 0; r < kRows; ++r) {
+    for (int v = 0; v < kVectors; ++v) {
+      Vector<T> e = power_of_two<T, false>(s[r][v], t.scale, Vector<T>{});
+      const int64_t first = column + v * kLanes<T>;
+      if (t.later && t.earlier) {
+        e = reinterpret_cast<Vector<T>>(reinterpret_cast<Integer>(e) &
+                                        counts<T, Pairs::kOthers>(row + r, first));
+      }
+      Vector<T> coefficient = a[r][v];
+      if (weighted) {
+        const Vector<T> w =
+            !t.earlier ? later[r][v]
+            : !t.later
+                ? earlier[r][v]
+                : (counts<T, Pairs::kColumnBefore>(row + r, first) ? later[r][v] : earlier[r][v]);
+        coefficient += (s[r][v] * t.inverse_temperature + T{1}) * w;
+      }
+      coefficient *= e;
+      for (int i = 0; i < kLanes<T>; ++i) to[(first + i) * kRows + r] = coefficient[i];
+    }
+  }
+}
+
+template <class T>
+void gradient(const TileGradient<T>& t) {
+  alignas(64) T coefficients[kBlock * kRows];
+  for (int64_t row = 0; row < kBlock; row += kRows) {
+    for (int64_t column = 0; column < t.num_columns; column += kColumns<T>) {
+      step_coefficients(t, row, column, coefficients);
+    }
+    for (int64_t k = 0; k < t.width; k += kColumns<T>) {
+      Products<T> out;
+      T* const to = t.out + row * t.width + k;
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) out[r][v] = load(to + r * t.width + v * kLanes<T>);
+      }
+      add_inner_products<T>(coefficients, t.column_views + k, t.width, t.num_columns, out);
+      for (int r = 0; r < kRows; ++r) {
+        for (int v = 0; v < kVectors; ++v) store(to + r * t.width + v * kLanes<T>, out[r][v]);
+      }
+    }
+  }
+}
+
+template <class T>
+constexpr PairKernels<T> kKernels = {IPIRM_KERNEL_NAME, kRows, kColumns<T>, multiply<T>,
+                                     gradient<T>};
 
 }  // namespace
 }  // namespace ipirm::ops::IPIRM_KERNEL_SET

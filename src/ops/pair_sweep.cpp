@@ -15,9 +15,9 @@ namespace ipirm::ops {
 namespace {
 
 constexpr int64_t kKeptBytes = int64_t{80} << 20;
-// Shares of the tiles, each summed on its own: what may run at once. A constant, so that rounding
-// does not depend on the number of threads.
-constexpr int64_t kLanes = 32;
+// The tiles are shared out to lanes, each of which sums on its own: what may run at once. Their
+// number follows from that of the tiles, so that rounding does not depend on the number of threads.
+constexpr int64_t kMostLanes = 32, kLeastLanes = 4, kTilesOfLane = 16;
 
 // Memory that is written once at full speed: fewer, larger page faults.
 void use_huge_pages([[maybe_unused]] const at::Tensor& memory) {
@@ -102,8 +102,9 @@ void PairSweep<T>::schedule(bool cross) {
   }
   const auto tiles = static_cast<int64_t>(tiles_.size());
   const int64_t tile_bytes = kBlock * kBlock * static_cast<int64_t>(sizeof(T));
-  const int64_t in_lane = std::min((tiles + kLanes - 1) / kLanes, kKeptBytes / kLanes / tile_bytes);
-  products_ = at::empty({kLanes, in_lane, kBlock * kBlock}, row_panels_.options());
+  lanes_ = std::clamp(tiles / kTilesOfLane, kLeastLanes, kMostLanes);
+  const int64_t in_lane = std::min((tiles + lanes_ - 1) / lanes_, kKeptBytes / lanes_ / tile_bytes);
+  products_ = at::empty({lanes_, in_lane, kBlock * kBlock}, row_panels_.options());
   use_huge_pages(products_);
 }
 
@@ -155,7 +156,7 @@ template <class T>
 void PairSweep<T>::run_lane(int64_t lane, const TileProduct<T>& task,
                             const Pointers& columns) const {
   const auto tiles = static_cast<int64_t>(tiles_.size());
-  const int64_t first = lane * tiles / kLanes, last = (lane + 1) * tiles / kLanes;
+  const int64_t first = lane * tiles / lanes_, last = (lane + 1) * tiles / lanes_;
   const int64_t kept = products_.size(1), tile_size = kBlock * kBlock;
   T* const products = products_.mutable_data_ptr<T>() + lane * kept * tile_size;
   for (int64_t i = first; i < last; ++i) {
@@ -186,10 +187,10 @@ void PairSweep<T>::multiply(Term term, double temperature, const std::optional<V
   // Each lane adds to sums of its own; lanes are added in their order, whoever ran them.
   const bool split = !columns.out_before.is_same(columns.out_after);
   const int64_t size = task.num_weights * padded();
-  const auto sums = at::empty({kLanes, split ? 2 : 1, size}, row_panels_.options());
+  const auto sums = at::empty({lanes_, split ? 2 : 1, size}, row_panels_.options());
   T* const all = sums.template mutable_data_ptr<T>();
   const int64_t lane_size = sums.stride(0);
-  at::parallel_for(0, kLanes, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, lanes_, 1, [&](int64_t begin, int64_t end) {
     for (int64_t lane = begin; lane < end; ++lane) {
       T* own = all + lane * lane_size;
       std::fill(own, own + lane_size, T{0});
@@ -202,10 +203,14 @@ void PairSweep<T>::multiply(Term term, double temperature, const std::optional<V
   T* const out[] = {columns.out_before.template mutable_data_ptr<T>(),
                     columns.out_after.template mutable_data_ptr<T>()};
   at::parallel_for(0, lane_size, 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      T sum = 0;
-      for (int64_t lane = 0; lane < kLanes; ++lane) sum += all[lane * lane_size + i];
-      out[i / size][i % size] += sum;
+    for (int64_t half = 0; half < (split ? 2 : 1); ++half) {
+      const int64_t from = std::max(begin, half * size), to = std::min(end, (half + 1) * size);
+      T* const target = out[half] - half * size;
+      for (int64_t lane = 0; lane < lanes_; ++lane) {
+        const T* own = all + lane * lane_size;
+#pragma omp simd
+        for (int64_t i = from; i < to; ++i) target[i] += own[i];
+      }
     }
   });
 }

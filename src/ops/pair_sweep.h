@@ -75,6 +75,7 @@ class PairSweep {
   std::vector<double> positives_;
   double bound_ = 0;
   std::vector<Tile> tiles_;
+  int64_t lanes_ = 1;
   at::Tensor products_;  // (lanes, tiles kept of each, kBlock²)
   bool computed_ = false;
 };
