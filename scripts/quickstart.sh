@@ -24,8 +24,8 @@ trained=$((SECONDS - start))
 
 model=$run/model_30.pt
 if [[ ! $linear/result.txt -nt $model ]]; then
-  echo "[quickstart] linear evaluation of $model: 20 epochs, digit and colour"
-  "$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 20 \
+  echo "[quickstart] linear evaluation of $model: 6 epochs, digit and colour"
+  "$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 6 --lr .01 \
     --batch_size 256 --workers 2 --device cpu --txt --overwrite --name quickstart --log_level warning
 fi
 python3 scripts/summarize.py "$run" "$linear"

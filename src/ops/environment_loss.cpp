@@ -38,8 +38,15 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_
               irm_temperature);
 }
 
-// The operators below autograd. state: what backward takes over from forward; empty where it
+// The operators below autograd. state: what backward takes over from forward; zeros where it
 // computes everything anew.
+std::vector<c10::SymInt> symbolic_state_shape(const Tensor& environment, int64_t num_env) {
+  const auto partitions = environment.sym_size(0);
+  return {partitions * (num_env + 3), environment.sym_size(1) * 2};
+}
+std::vector<int64_t> state_shape(const Tensor& environment, int64_t num_env) {
+  return {environment.size(0) * (num_env + 3), environment.size(1) * 2};
+}
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& z1, const Tensor& z2,
                                            const Tensor& environment, int64_t num_env,
                                            double temperature, double irm_temperature) {
@@ -50,13 +57,15 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& z1, const Tensor& z2,
   }
   auto [contrastive, penalty] = reference::environment_loss_forward(z1, z2, environment, num_env,
                                                                     temperature, irm_temperature);
-  return {contrastive, penalty, at::empty({0}, z1.options().dtype(at::kDouble))};
+  return {contrastive, penalty,
+          at::zeros(state_shape(environment, num_env), z1.options().dtype(at::kDouble))};
 }
 std::tuple<Tensor, Tensor> backward(const Tensor& grad_contrastive, const Tensor& grad_penalty,
                                     const Tensor& z1, const Tensor& z2, const Tensor& environment,
                                     const Tensor& state, int64_t num_env, double temperature,
                                     double irm_temperature) {
-  if (state.numel() > 0) {
+  // A sum of exponentials, never 0 where the fused forward pass left it.
+  if (state.is_cpu() && *state.const_data_ptr<double>() != 0) {
     return fused::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
                                             state, num_env, temperature, irm_temperature);
   }
@@ -72,7 +81,8 @@ std::tuple<Tensor, Tensor, Tensor> forward_meta(const Tensor& z1, const Tensor&,
               environment.dim(), " dimensions");
   const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)});
   return {contrastive, at::empty_like(contrastive),
-          z1.new_empty_symint({c10::SymInt(0)}, z1.options().dtype(at::kDouble))};
+          z1.new_empty_symint(symbolic_state_shape(environment, num_env),
+                              z1.options().dtype(at::kDouble))};
 }
 std::tuple<Tensor, Tensor> backward_meta(const Tensor&, const Tensor&, const Tensor& z1,
                                          const Tensor& z2, const Tensor&, const Tensor&, int64_t,

@@ -38,8 +38,9 @@ class PairSweep {
   }
   // Inner products of each sample's two views, (N) double.
   const std::vector<double>& positives() const { return positives_; }
-  // The largest |z|² of a view: no |S_ij| is larger.
-  double bound() const { return bound_; }
+  // Whether no exponent or sum of exponentials leaves float32's range at this temperature, so that
+  // they can be taken as they are: no |l_ij| is larger than the largest |z|²/T.
+  bool exponents_are_safe(double temperature) const { return bound_ / temperature < 22; }
 
   // What the receiving view i gets, for each column: Σ_j F_ij in_j. `in` may depend on whether j's
   // sample comes before or after i's, and `out` on whether i's comes before or after j's (SPEC
@@ -51,7 +52,7 @@ class PairSweep {
     const ViewColumns& out_after;
   };
   // At temperature T; shift (1, padded()): exponents are relative to m = shift of the receiving or
-  // the giving view. Without shift, bound()/T must lie below 22.
+  // the giving view. Without shift, exponents_are_safe() must hold.
   void multiply(Term term, double temperature, const std::optional<ViewColumns>& shift,
                 bool shift_by_receiver, const Columns& columns);
 

@@ -53,7 +53,7 @@ class Risk {
   };
   Rows rows(double temperature) {
     Rows out{temperature, {}, {}, {}, {}};
-    if (!(sweep_.bound() / temperature < kSafeExponent)) {
+    if (!sweep_.exponents_are_safe(temperature)) {
       out.shift = sweep_.zeros(1);
       row_maxima(z1_, z2_, index_, temperature, sweep_.of_view(*out.shift, 0),
                  sweep_.of_view(*out.shift, 1));
@@ -188,9 +188,6 @@ class Risk {
   }
 
  private:
-  // Largest |l| whose exponential is taken as it is: E and its sums stay far inside float32.
-  static constexpr double kSafeExponent = 22;
-
   size_t first(int64_t e) const { return static_cast<size_t>(e * 2 * n_); }
   std::tuple<int64_t, int64_t, int64_t> of(size_t at) const {
     const auto index = static_cast<int64_t>(at);

@@ -1,6 +1,7 @@
-// partition_risk_mixup: checks its arguments and hands them to an implementation.
+// Checks partition_risk_mixup's arguments and chooses the kernel.
 #include "ipirm/ops/partition_risk_mixup.h"
 
+#include "ops/partition_risk_mixup_fused.h"
 #include "ops/partition_risk_mixup_reference.h"
 
 namespace ipirm::ops {
@@ -51,8 +52,8 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
   check(z1, z2, weights, lam, partner, temperature, irm_weight);
-  return reference::partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight,
-                                         nonorm);
+  const auto run = z1.is_cpu() ? fused::partition_risk_mixup : reference::partition_risk_mixup;
+  return run(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
 }
 
 }  // namespace ipirm::ops

@@ -1,22 +1,12 @@
-// partition_risk_mixup in closed form with ATen operations, block of rows by block of rows.
-//
-// Letters: n samples, K environments, i row (mixed view), j and k columns (unmixed view), p(i) the
-// partner of i; w weights, s their sum over an environment, λ the mixing coefficients, μ the
-// penalty's weight. Exponentials are taken relative to their row's maximum m_i, which cancels
-// wherever they meet:
-//   E_ij = exp(l_ij - m_i) for j != i and 0 at j = i,  x_i = exp(l_ii - m_i),  H = E∘l,
-//   W_i = s - w_i,  c_i = (n-1)/W_i,  A = E w,  D = x + c∘A,  q_ii = x_i/D_i,
-//   q_ij = c_i w_j E_ij/D_i.
-// Both forms are contrastive = Σ_i a_i f_i with f_i = -t_ii log q_ii - t_ip log q_ip:
-//   offline  a_i = λ_i w_i/s (nonorm λ_i w_i/n), t_ii = 1, t_ip = 0
-//   online   a_i = 1/n (nonorm s/n²),            t_ii = λ_i, t_ip = 1-λ_i (p(i) = i: 1 and 0)
-// and, with b_i = a_i c_i/D_i, g_k = w_k Σ_i b_i H_ik + a_k q_kk l_kk - Σ_i a_i t_ik l_ik.
+// partition_risk_mixup with ATen operations, block of rows by block of rows (letters:
+// mixup_products.h).
 #include "ops/partition_risk_mixup_reference.h"
 
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <limits>
+
+#include "ops/partition_risk_mixup_closed_form.h"
 
 namespace ipirm::ops::reference {
 namespace {
@@ -30,231 +20,89 @@ constexpr int64_t kCpuThickRows = 64;
 constexpr int64_t kLargeWorkspaceBytes = int64_t{32} << 20;
 constexpr int64_t kSimilarityBytes = int64_t{32} << 20;
 constexpr int64_t kBlockBuffers = 3;  // logits or H, E and one temporary
-// An environment, the columns of a row, or a partner with less weight than this has no risk: its
-// inverse would overflow.
-constexpr double kLeastWeight = 1e-30;
 
-struct Batch {
-  Tensor z1, z2;      // (n, d)
-  Tensor similarity;  // (n, n) z1 z2ᵀ where it is small; otherwise each pass computes it anew
-  double temperature;
-  Tensor w;            // (n, K)
-  Tensor s;            // (1, K)
-  Tensor weighty;      // (1, K) bool: the environment has weight
-  Tensor others;       // (n, K) W_i
-  Tensor c;            // (n, K) 0 where a row's other columns have no weight
-  Tensor a;            // (n, K) 0 in an environment without weight
-  Tensor lam;          // (n, 1)
-  Tensor own_share;    // (n, 1) t_ii
-  Tensor other_share;  // (n, 1) t_ip; undefined offline, like the next
-  Tensor partner;      // (n) p(i)
-  bool nonorm;
-  int64_t n() const { return z1.size(0); }
-  bool online() const { return partner.defined(); }
+class BlockProducts : public MixupProducts {
+ public:
+  BlockProducts(const Tensor& z1, const Tensor& z2, const std::optional<Tensor>& partner,
+                double temperature)
+      : z1_(z1), z2_(z2), temperature_(temperature) {
+    // z1 z2ᵀ is kept where it is small; otherwise each product computes it anew.
+    if (n() * n() * z1.element_size() <= kSimilarityBytes) similarity_ = at::mm(z1, z2.t());
+    max_ = at::empty({n(), 1}, z1.options());
+    own_ = at::empty_like(max_);
+    if (partner) other_ = at::empty_like(max_);
+    for_each_block([&](int64_t begin, int64_t end) {
+      const auto l = logits(begin, end);
+      auto max = max_.slice(0, begin, end);
+      max.copy_(l.amax(1, /*keepdim=*/true));
+      own_.slice(0, begin, end).copy_(own_entries(l, begin, end).unsqueeze(1));
+      if (partner) {
+        const auto index = partner->slice(0, begin, end).unsqueeze(1);
+        other_.slice(0, begin, end).copy_(l.gather(1, index));
+      }
+    });
+  }
+
+  Tensor max() const override { return max_; }
+  Tensor own() const override { return own_; }
+  Tensor other() const override { return other_; }
+  Tensor row_sums(const Tensor& x) override { return rows(x, false); }
+  Tensor row_sums_h(const Tensor& x) override { return rows(x, true); }
+  Tensor column_sums(const Tensor& x) override { return columns(x, false); }
+  Tensor column_sums_h(const Tensor& x) override { return columns(x, true); }
+
+ private:
+  int64_t n() const { return z1_.size(0); }
+
+  // Calls visit(begin, end) on ranges of rows that cover 0..n-1.
+  template <class Visit>
+  void for_each_block(Visit visit) const {
+    const int64_t row_bytes = n() * z1_.element_size() * kBlockBuffers;
+    int64_t rows = kLargeWorkspaceBytes / row_bytes;
+    if (z1_.is_cpu())
+      rows = std::min(rows, std::max(kCpuWorkspaceBytes / row_bytes, kCpuThickRows));
+    rows = std::clamp<int64_t>(rows, 1, n());
+    for (int64_t begin = 0; begin < n(); begin += rows) visit(begin, std::min(begin + rows, n()));
+  }
+
+  // The entries (i, i) of a block's rows.
+  static Tensor own_entries(const Tensor& block, int64_t begin, int64_t end) {
+    return block.narrow(1, begin, end - begin).diagonal();
+  }
+
+  Tensor logits(int64_t begin, int64_t end) const {
+    if (similarity_.defined()) return similarity_.slice(0, begin, end) / temperature_;
+    return at::mm(z1_.slice(0, begin, end), z2_.t()).div_(temperature_);
+  }
+
+  // Rows [begin, end) of E or H.
+  Tensor matrix(int64_t begin, int64_t end, bool times_logits) const {
+    const auto l = logits(begin, end);
+    auto e = (l - max_.slice(0, begin, end)).exp_();
+    own_entries(e, begin, end).zero_();
+    return times_logits ? e.mul_(l) : e;
+  }
+
+  Tensor rows(const Tensor& x, bool times_logits) const {
+    auto out = at::empty(x.sizes(), x.options());
+    for_each_block([&](int64_t begin, int64_t end) {
+      out.slice(0, begin, end).copy_(at::mm(matrix(begin, end, times_logits), x));
+    });
+    return out;
+  }
+  Tensor columns(const Tensor& x, bool times_logits) const {
+    auto out = at::zeros(x.sizes(), x.options());
+    for_each_block([&](int64_t begin, int64_t end) {
+      out.addmm_(matrix(begin, end, times_logits).t(), x.slice(0, begin, end));
+    });
+    return out;
+  }
+
+  Tensor z1_, z2_;  // (n, d)
+  double temperature_;
+  Tensor similarity_;  // (n, n), or undefined
+  Tensor max_, own_, other_;
 };
-
-// What a first pass over the rows leaves.
-struct Rows {
-  Tensor max;      // (n, 1) m_i
-  Tensor own;      // (n, 1) l_ii
-  Tensor other;    // (n, 1) l_ip; undefined offline
-  Tensor sum;      // (n, K) A_i
-  Tensor d;        // (n, K) D_i
-  Tensor q_own;    // (n, K) q_ii
-  Tensor q_scale;  // (n, K) c_i/D_i
-};
-
-// Rows [begin, end) against all columns; the entries (i, i) are 0.
-struct Block {
-  Tensor e, h;  // (rows, n)
-};
-
-Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
-                 const std::optional<Tensor>& partner, double temperature, bool nonorm) {
-  Batch batch;
-  batch.z1 = z1;
-  batch.z2 = z2;
-  batch.temperature = temperature;
-  batch.w = weights;
-  batch.nonorm = nonorm;
-  const auto n = static_cast<double>(batch.n());
-  if (batch.n() * batch.n() * z1.element_size() <= kSimilarityBytes) {
-    batch.similarity = at::mm(z1, z2.t());
-  }
-  // In float64: where one sample has nearly all the weight, the others' sum would drown in
-  // rounding.
-  const auto exact = weights.to(at::kDouble);
-  const auto sum = exact.sum(0, /*keepdim=*/true);
-  batch.s = sum.to(weights.scalar_type());
-  batch.weighty = batch.s > kLeastWeight;
-  batch.others = (sum - exact).to(weights.scalar_type());
-  batch.c = at::where(batch.others > kLeastWeight, (n - 1) / batch.others, 0);
-  batch.lam = lam.unsqueeze(1);
-  if (partner) {
-    batch.partner = *partner;
-    const auto alone = (*partner == at::arange(batch.n(), partner->options())).unsqueeze(1);
-    batch.other_share = (1 - batch.lam).masked_fill(alone, 0);
-    batch.own_share = batch.lam.masked_fill(alone, 1);
-    const auto each = nonorm ? batch.s / (n * n) : at::full_like(batch.s, 1 / n);
-    batch.a = at::where(batch.weighty, each, 0).expand_as(weights);
-  } else {
-    batch.own_share = at::ones_like(batch.lam);
-    batch.a = at::where(batch.weighty,
-                        batch.lam * weights / (nonorm ? at::full_like(batch.s, n) : batch.s), 0);
-  }
-  return batch;
-}
-
-// Calls visit(begin, end) on ranges of rows that cover 0..n-1.
-template <class Visit>
-void for_each_block(const Batch& batch, Visit visit) {
-  const int64_t row_bytes = batch.n() * batch.z1.element_size() * kBlockBuffers;
-  int64_t rows = kLargeWorkspaceBytes / row_bytes;
-  if (batch.z1.is_cpu())
-    rows = std::min(rows, std::max(kCpuWorkspaceBytes / row_bytes, kCpuThickRows));
-  rows = std::clamp<int64_t>(rows, 1, batch.n());
-  for (int64_t begin = 0; begin < batch.n(); begin += rows) {
-    visit(begin, std::min(begin + rows, batch.n()));
-  }
-}
-
-// The entries (i, i) of a block's rows.
-Tensor own_entries(const Tensor& block, int64_t begin, int64_t end) {
-  return block.narrow(1, begin, end - begin).diagonal();
-}
-
-Tensor logits(const Batch& batch, int64_t begin, int64_t end) {
-  if (batch.similarity.defined()) {
-    return batch.similarity.slice(0, begin, end) / batch.temperature;
-  }
-  return at::mm(batch.z1.slice(0, begin, end), batch.z2.t()).div_(batch.temperature);
-}
-
-Block make_block(const Batch& batch, const Rows& rows, int64_t begin, int64_t end) {
-  Block block{{}, logits(batch, begin, end)};
-  block.e = (block.h - rows.max.slice(0, begin, end)).exp_();
-  own_entries(block.e, begin, end).zero_();
-  block.h.mul_(block.e);
-  return block;
-}
-
-Rows row_statistics(const Batch& batch) {
-  Rows rows;
-  rows.max = at::empty({batch.n(), 1}, batch.z1.options());
-  rows.own = at::empty_like(rows.max);
-  if (batch.online()) rows.other = at::empty_like(rows.max);
-  rows.sum = at::empty(batch.w.sizes(), batch.w.options());
-  for_each_block(batch, [&](int64_t begin, int64_t end) {
-    auto l = logits(batch, begin, end);
-    auto max = rows.max.slice(0, begin, end);
-    max.copy_(l.amax(1, /*keepdim=*/true));
-    rows.own.slice(0, begin, end).copy_(own_entries(l, begin, end).unsqueeze(1));
-    if (batch.online()) {
-      const auto partner = batch.partner.slice(0, begin, end).unsqueeze(1);
-      rows.other.slice(0, begin, end).copy_(l.gather(1, partner));
-    }
-    l.sub_(max).exp_();
-    own_entries(l, begin, end).zero_();
-    rows.sum.slice(0, begin, end).copy_(at::mm(l, batch.w));
-  });
-  const auto x = (rows.own - rows.max).exp();
-  // A row that has neither weight beside i nor an exponential of note at i would have D = 0.
-  const double least = batch.w.scalar_type() == at::kDouble ? std::numeric_limits<double>::min()
-                                                            : std::numeric_limits<float>::min();
-  rows.d = (x + batch.c * rows.sum).clamp_min_(least);
-  rows.q_own = x / rows.d;
-  rows.q_scale = batch.c / rows.d;
-  return rows;
-}
-
-// ŵ_ip, (n, K).
-Tensor partner_weights(const Batch& batch) {
-  return batch.w.index_select(0, batch.partner) * batch.c;
-}
-
-// f_i, (n, K).
-Tensor row_losses(const Batch& batch, const Rows& rows) {
-  auto loss = rows.d.log() + batch.own_share * (rows.max - rows.own);
-  if (!batch.online()) return loss;
-  const auto log_weight = partner_weights(batch).clamp_min_(kLeastWeight).log_();
-  return loss.add_(batch.other_share * (rows.max - rows.other - log_weight));
-}
-
-// g by column and the sums Σ_i b_i H_ik in it, both (n, K).
-struct Columns {
-  Tensor g, sum;
-};
-
-Columns column_gradient(const Batch& batch, const Rows& rows) {
-  Columns out;
-  out.sum = at::zeros(batch.w.sizes(), batch.w.options());
-  const auto b = batch.a * rows.q_scale;
-  for_each_block(batch, [&](int64_t begin, int64_t end) {
-    out.sum.addmm_(make_block(batch, rows, begin, end).h.t(), b.slice(0, begin, end));
-  });
-  out.g = batch.w * out.sum + batch.a * (rows.q_own - batch.own_share) * rows.own;
-  if (batch.online()) {
-    out.g.index_add_(0, batch.partner, batch.a * batch.other_share * rows.other, -1);
-  }
-  return out;
-}
-
-// What reaches the weights of an environment through W_i (dw_i = dW_i by row) and through the
-// row's weight in the mean (da_i by row), (n, K) or (1, K).
-Tensor through_sums(const Batch& batch, const Tensor& dw, const Tensor& da) {
-  const auto n = static_cast<double>(batch.n());
-  auto grad = dw.sum(0, /*keepdim=*/true) - dw;
-  if (batch.online()) {
-    if (batch.nonorm) grad.add_(da.sum(0, /*keepdim=*/true) / (n * n));
-  } else if (batch.nonorm) {
-    grad.add_(da * batch.lam / n);
-  } else {
-    grad.add_((da * batch.lam - (da * batch.a).sum(0, /*keepdim=*/true)) / batch.s);
-  }
-  return at::where(batch.weighty, grad, 0);
-}
-
-// Gradient (n, K) of contrastive + μ penalty with respect to w.
-Tensor gradient(const Batch& batch, const Rows& rows, const Columns& columns, double mu) {
-  const auto a_over_d = batch.a / rows.d;
-  auto grad = at::zeros(batch.w.sizes(), batch.w.options());
-  auto da = row_losses(batch, rows);
-  auto dd = a_over_d.clone();
-  auto dc = at::zeros_like(grad);
-  Tensor weighted_r;
-  if (mu != 0) {
-    const auto r = 2 * mu * columns.g;  // dpenalty/dg
-    da.add_(r * (rows.q_own - batch.own_share) * rows.own);
-    if (batch.online()) {
-      da.sub_(r.index_select(0, batch.partner) * batch.other_share * rows.other);
-    }
-    dd.sub_(r * rows.q_own * rows.own * a_over_d);
-    grad.add_(r * columns.sum);
-    weighted_r = batch.w * r;
-  }
-  for_each_block(batch, [&](int64_t begin, int64_t end) {
-    const auto block = make_block(batch, rows, begin, end);
-    const auto rows_of = [&](const Tensor& t) { return t.slice(0, begin, end); };
-    if (mu != 0) {
-      const auto db = at::mm(block.h, weighted_r);  // Σ_k H_ik w_k r_k
-      rows_of(da).add_(db * rows_of(rows.q_scale));
-      rows_of(dd).sub_(db * rows_of(rows.q_scale) * rows_of(a_over_d));
-      rows_of(dc).add_(db * rows_of(a_over_d));
-    }
-    grad.addmm_(block.e.t(), rows_of(dd) * rows_of(batch.c));
-  });
-  dc.add_(dd * rows.sum);
-  auto dw = at::where(batch.others > kLeastWeight, -dc * batch.c / batch.others, 0);
-  if (batch.online()) {
-    // -log ŵ_ip = log W_i - log w_p + a constant.
-    const auto counted = partner_weights(batch) > kLeastWeight;
-    const auto pull = batch.a * batch.other_share;
-    dw.add_(at::where(counted, pull / batch.others, 0));
-    const auto push = at::where(counted, pull / batch.w.index_select(0, batch.partner), 0);
-    grad.index_add_(0, batch.partner, push, -1);
-  }
-  return grad.add_(through_sums(batch, dw, da));
-}
 
 }  // namespace
 
@@ -264,12 +112,8 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
   at::NoGradGuard no_grad;
-  const auto batch = make_batch(z1, z2, weights, lam, partner, temperature, nonorm);
-  const auto rows = row_statistics(batch);
-  const auto contrastive = (batch.a * row_losses(batch, rows)).sum(0);
-  const auto columns = column_gradient(batch, rows);
-  const auto grad = gradient(batch, rows, columns, irm_weight);
-  return {contrastive, columns.g.square().sum(0), grad / static_cast<double>(weights.size(1))};
+  BlockProducts products(z1, z2, partner, temperature);
+  return partition_risk_mixup_closed_form(products, weights, lam, partner, irm_weight, nonorm);
 }
 
 }  // namespace ipirm::ops::reference

@@ -12,4 +12,8 @@ namespace ipirm::ops {
 void row_maxima(const at::Tensor& z1, const at::Tensor& z2, const std::optional<at::Tensor>& index,
                 double temperature, at::Tensor first, at::Tensor second);
 
+// The same for rows z1 against columns z2 alone: max_j z1_i·z2_j / T over all j, into (1, n).
+void cross_row_maxima(const at::Tensor& z1, const at::Tensor& z2, double temperature,
+                      at::Tensor out);
+
 }  // namespace ipirm::ops

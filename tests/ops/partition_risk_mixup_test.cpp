@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "ops/partition_risk_mixup_reference.h"
 #include "support/golden.h"
 
 namespace ipirm::ops {
@@ -297,6 +298,26 @@ TEST(PartitionRiskMixup, BlocksJoinUp) {
     }
     EXPECT_NEAR(risk(in, online, .5, 0).contrastive[0].item<double>(), expected.item<double>(),
                 1e-10);
+  }
+}
+
+// All the tests above run the fused kernel; the ATen form agrees with it, at temperatures with and
+// without shifted exponents, on sizes within a tile and across several.
+TEST(PartitionRiskMixup, FusedAndReferenceAgree) {
+  for (const int64_t n : {2, 47, 49, 150}) {
+    for (const double temperature : {.03, .5}) {
+      for (const bool online : {false, true}) {
+        const auto in = random_inputs(n, 7, 3);
+        const auto [c, p, g] = partition_risk_mixup(in.z1, in.z2, in.weights, in.lam,
+                                                    in.partners(online), temperature, .7, false);
+        const auto [rc, rp, rg] = reference::partition_risk_mixup(
+            in.z1, in.z2, in.weights, in.lam, in.partners(online), temperature, .7, false);
+        EXPECT_LT((c - rc).abs().max().item<double>(), 1e-11 * rc.abs().max().item<double>());
+        EXPECT_LT((p - rp).abs().max().item<double>(), 1e-10 * rp.abs().max().item<double>());
+        EXPECT_LT((g - rg).abs().max().item<double>(),
+                  1e-10 * rg.abs().max().item<double>() + 1e-14);
+      }
+    }
   }
 }
 
