@@ -5,7 +5,7 @@
 #   cores at about 37 views/s (--precision bf16): some 26 days.
 # Expected: linear top-1 on the 8,000 test images: not measured by this project yet.
 #
-# usage: runsh/IPIRM_STL_400epoch.sh [further flags of ipirm-train, such as --resume or --precision bf16]
+# usage: runsh/IPIRM_STL_400epoch.sh [further flags, such as --resume or --precision bf16]
 # Settings (configs/stl.yaml): lambda1 .2, lambda2 .5, a partition every 50 epochs, --offline --random_init --constrain
 # --constrain_relax --keep_cont --retain_group. DEVICE, DATA_ROOT, RESULTS_ROOT and more: see train_and_evaluate.sh.
 set -euo pipefail

@@ -6,38 +6,60 @@
 #   DATA_ROOT        folder with the data set's files          (data/ of the repository)
 #   RESULTS_ROOT     the run goes to RESULTS_ROOT/DATASET/NAME (results/ of the repository)
 #   DOWNSTREAM_ROOT  the linear evaluation's results           (downstream/ of the repository)
-#   NAME             the run's name                            (ipirm_400epoch)
+#   NAME             the run's name                            (the script's, such as IPIRM_STL_400epoch)
 #   BIN              folder of ipirm-train and ipirm-linear    (build/bin/ of the repository)
-#   LINEAR_ARGS      further flags of ipirm-linear, separated by spaces
+#   LINEAR_ARGS      further flags of ipirm-linear alone, separated by spaces
+#
+# Further flags go to each of the two programs that has them: --resume to ipirm-train, --bn to ipirm-linear, --precision and also --epochs
+# to both. LINEAR_ARGS wins for ipirm-linear: LINEAR_ARGS="--epochs 100" keeps its epochs apart.
 set -euo pipefail
+
+# The names of a program's flags, one a line.
+flags_of() {
+  "$1" --help | sed -nE 's/^ +--([a-z0-9_]+).*/\1/p'
+}
 
 train_and_evaluate() {
   local dataset=$1 config=$2
   shift 2
-  local repository argument
+  local repository argument flag
   repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  local device=${DEVICE:-auto} name=${NAME:-ipirm_400epoch} bin=${BIN:-$repository/build/bin}
+  local device=${DEVICE:-auto} name=${NAME:-$(basename "$0" .sh)} bin=${BIN:-$repository/build/bin}
   local data_root=${DATA_ROOT:-$repository/data} results_root=${RESULTS_ROOT:-$repository/results}
   local downstream_root=${DOWNSTREAM_ROOT:-$repository/downstream}
-  local -a linear_args=()
-  read -r -a linear_args <<<"${LINEAR_ARGS:-}"
-
-  # Both programs must agree on these, so they come from one place.
-  for argument in "$@"; do
-    argument=${argument%%=*}
-    case ${argument//-/_} in
-      __name | __results_root | __data_root | __device | __dataset)
-        echo "error: $argument: set NAME, RESULTS_ROOT, DATA_ROOT or DEVICE instead; the data set is $dataset" >&2
-        exit 2 ;;
-    esac
-  done
   if [[ ! -x $bin/ipirm-train || ! -x $bin/ipirm-linear ]]; then
     echo "error: $bin holds no ipirm-train and ipirm-linear: run scripts/setup.sh, or set BIN" >&2
     exit 2
   fi
 
+  local train_flags linear_flags to_train=1 to_linear=0
+  local -a train_args=() linear_args=() last_args=()
+  train_flags=$(flags_of "$bin/ipirm-train")
+  linear_flags=$(flags_of "$bin/ipirm-linear")
+  read -r -a last_args <<<"${LINEAR_ARGS:-}"
+  for argument in "$@"; do
+    if [[ $argument == --* ]]; then  # otherwise the value of the flag before it
+      flag=${argument%%=*}
+      flag=${flag#--}
+      flag=${flag//-/_}
+      case $flag in
+        name | results_root | downstream_root | data_root | device | dataset | model_path)  # both programs must agree on these
+          echo "error: --$flag: set NAME, RESULTS_ROOT, DOWNSTREAM_ROOT, DATA_ROOT or DEVICE instead; the data set is $dataset" >&2
+          exit 2 ;;
+        config)
+          echo "error: --$flag: this script's settings are configs/$config; give single flags, or call ipirm-train itself" >&2
+          exit 2 ;;
+      esac
+      to_linear=0 to_train=0
+      if grep -qxF "$flag" <<<"$linear_flags"; then to_linear=1; fi
+      if ((!to_linear)) || grep -qxF "$flag" <<<"$train_flags"; then to_train=1; fi  # ipirm-train names what nobody knows
+    fi
+    if ((to_train)); then train_args+=("$argument"); fi
+    if ((to_linear)); then linear_args+=("$argument"); fi
+  done
+
   "$bin/ipirm-train" --config "$repository/configs/$config" --dataset "$dataset" --data_root "$data_root" \
-    --results_root "$results_root" --name "$name" --device "$device" "$@"
+    --results_root "$results_root" --name "$name" --device "$device" ${train_args[@]+"${train_args[@]}"}
 
   local model
   model=$(find "$results_root/$dataset/$name" -maxdepth 1 -name 'model_*.pt' | sort -V | tail -n 1)
@@ -47,5 +69,5 @@ train_and_evaluate() {
   fi
   "$bin/ipirm-linear" --model_path "$model" --dataset "$dataset" --data_root "$data_root" \
     --downstream_root "$downstream_root" --name "$name" --device "$device" --txt --overwrite \
-    ${linear_args[@]+"${linear_args[@]}"}
+    ${linear_args[@]+"${linear_args[@]}"} ${last_args[@]+"${last_args[@]}"}
 }

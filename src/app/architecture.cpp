@@ -10,6 +10,7 @@ namespace ipirm::app {
 model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
                                        const std::filesystem::path& source) {
   constexpr const char* kPrefix = "module.";
+  constexpr int64_t kMostRows = 65536;  // of any layer of any width that is allowed
   std::map<std::string, torch::Tensor> by_name;
   for (const auto& [name, tensor] : weights) {
     by_name.emplace(name.rfind(kPrefix, 0) == 0 ? name.substr(7) : name, tensor);
@@ -22,7 +23,12 @@ model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
           by_name.size(), " tensors (first: ", by_name.empty() ? "none" : by_name.begin()->first,
           "); expected a model_E.pt as ipirm-train writes it"));
     }
-    return static_cast<int>(found->second.size(0));
+    const int64_t count = found->second.size(0);
+    if (count > kMostRows) {
+      throw core::UserError(core::cat(source.string(), ": '", name, "' has ", count,
+                                      " rows, expected at most ", kMostRows));
+    }
+    return static_cast<int>(count);
   };
   model::ModelOptions options;
   options.width = rows("f.0.weight", 4);
@@ -32,6 +38,13 @@ model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
   options.arch = by_name.count("f.3.0.conv3.weight") != 0   ? "resnet50"
                  : by_name.count("f.3.2.conv1.weight") != 0 ? "resnet34"
                                                             : "resnet18";
+  // The network is made before its shapes are compared: a few bytes must not ask for gigabytes.
+  constexpr const char* kLarge = "f.6.0.conv2.weight";  // its size grows with the width's square
+  if (const int found = rows(kLarge, 4); found != 8 * options.width) {
+    throw core::UserError(core::cat(source.string(), ": '", kLarge, "' has ", found,
+                                    " rows, expected ", 8 * options.width,
+                                    ", 8 times those of 'f.0.weight'; the file is damaged"));
+  }
   return options;
 }
 

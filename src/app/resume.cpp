@@ -29,8 +29,8 @@ std::map<std::string, std::string> settings(const std::string& yaml) {
 
 void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now) {
   static const std::set<std::string> kMayChange = {
-      "epochs", "workers",      "save_every", "eval_every", "log_every", "max_steps",
-      "device", "results_root", "data_root",  "log_level",  "name"};
+      "epochs",    "workers", "save_every",   "save_minutes", "eval_every", "log_every",
+      "max_steps", "device",  "results_root", "data_root",    "log_level",  "name"};
   const auto before = settings(core::read_file(config_file, kMaxConfigBytes)),
              after = settings(now);
   std::string different;

@@ -1,9 +1,11 @@
 // Composes a training run: device, data, network, state, folder, trainer.
 #include "ipirm/app/train_app.h"
 
+#include <malloc.h>
 #include <torch/utils.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "app/resume.h"
 #include "ipirm/app/device.h"
@@ -48,10 +50,22 @@ model::Model make_model(const config::TrainConfig& config, torch::Device device,
   return model;
 }
 
+// Under MixUp a forward pass has as many images as an environment has in the batch: tensors come in
+// ever new sizes, more of them the more partitions there are. Two things would keep memory for
+// each. glibc's heap takes in blocks of up to 32 MB, which leave gaps of the wrong size: large ones
+// are mapped one by one instead. oneDNN keeps 1024 kernels, each for one size: fewer here.
+void bound_memory_of_varying_sizes() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);  // bytes; set, it no longer adapts
+#endif
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0);  // read at its first use
+}
+
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
   core::set_log_level(config.log_level);
+  if (config.loss.mixup.on) bound_memory_of_varying_sizes();
   const auto start = std::chrono::steady_clock::now();
   const auto device = choose_device(config.device);
   warn_if_bf16_is_slow(device, config.train.bf16);
@@ -63,12 +77,15 @@ int run_train(const config::TrainConfig& config) {
   views.loader.channels_last = true;
 
   const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
-  const bool resuming = config.resume && fs::exists(path / "state.pt");
+  const bool resuming = config.resume && train::RunFolder::holds_state(path);
   auto model = make_model(config, device, resuming);
   ops::Adam adam(model->parameters(),
                  {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
   train::RunState state{
-      model, std::move(adam), partition::PartitionSet(config.train.retain_group, device), {}};
+      model,
+      std::move(adam),
+      partition::PartitionSet(config.train.retain_group, device, config.train.retain_group_set),
+      {}};
   if (!config.partition.empty() && !resuming) {
     state.partitions.add(
         read_partition(config.partition, sets.train->size(), config.maximize.num_env));
@@ -82,8 +99,8 @@ int run_train(const config::TrainConfig& config) {
                                                    : train::ExistingRun::kRefuse);
   if (config.resume) {
     if (const auto saved = folder.load_state()) {
-      restore(state, *saved, path / "state.pt");
-      folder.continue_texts(saved->text_sizes);
+      restore(state, saved->first, saved->second);
+      folder.continue_texts(saved->first.text_sizes);
       core::log_info(
           core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
     } else {

@@ -20,6 +20,9 @@ using Kind = Value::Kind;
 // Of a tensor whose strides repeat its storage: Python's expand().
 constexpr int64_t kMaxExpandedBytes = int64_t{64} << 20;
 
+// Sizes of all tensors together: a tensor of 64 dimensions takes a dozen bytes of pickle, but 1 KB.
+constexpr size_t kMaxSizes = size_t{1} << 21;
+
 // The globals that are known, by the index that a kGlobal value carries; storage class number i
 // follows them as kFirstStorage + i.
 constexpr const char* kGlobals[] = {"collections.OrderedDict", "collections.Counter", "torch.Size",
@@ -102,6 +105,8 @@ ValueId PickleObjects::rebuild_tensor(const Ids& args) {
   const at::IntArrayRef sizes = tensor.sizes, strides = tensor.strides;
   if (sizes.size() != strides.size())
     stack_.fail(cat("tensor of size ", sizes, " has strides ", strides));
+  num_sizes_ += sizes.size() + 1;
+  if (num_sizes_ > kMaxSizes) stack_.fail(cat("more than ", kMaxSizes, " sizes of tensors"));
   const auto numel = checked_numel(sizes);
   const auto extent = numel ? checked_extent(sizes, strides, tensor.offset) : std::nullopt;
   if (!extent || *extent > storage.numel) {

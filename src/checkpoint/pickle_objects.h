@@ -35,6 +35,7 @@ class PickleObjects {
   std::vector<StorageInfo> storages_;
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string, size_t> storage_of_key_;
+  size_t num_sizes_ = 0;  // of all tensors, each counting one more
 };
 
 }  // namespace ipirm::checkpoint

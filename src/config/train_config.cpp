@@ -88,6 +88,29 @@ void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
          });
 }
 
+void add_mixup_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const std::string group = "MixUp";
+  auto& mixup = c.loss.mixup;
+  append(fields,
+         {
+             {"mixup", group, "", "mix each first view with that of another image", &mixup.on},
+             {"alpha", group, "X", "shares are drawn from Beta(X, X)", &mixup.alpha, above(0)},
+             {"ours_mixup_mode",
+              group,
+              "full",
+              "how environments are mixed: each one anew, among themselves",
+              &mixup.mode,
+              {},
+              {"full"}},
+             {"mixup_max", group, "",
+              "mix in the maximization too, which changes the defaults of --maximize_*",
+              &c.maximize.mixup},
+             {"retain_group_set", group, "N",
+              "with --retain_group: only the newest N partitions count; 0: all",
+              &c.train.retain_group_set, count_from(0)},
+         });
+}
+
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Environments (maximization)";
   append(fields,
@@ -115,6 +138,9 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
            count_from(1)},
           {"save_every", group, "N", "epochs between checkpoints", &c.train.save_every,
            count_from(1)},
+          {"save_minutes", group, "X",
+           "minutes between saved states within an epoch or a search; 0: none",
+           &c.train.save_minutes, at_least(0)},
           {"log_every", group, "N", "steps between lines of log.txt", &c.train.log_every,
            count_from(1)},
           {"name", group, "NAME", "folder of the run (default: ipirm, or baseline with --baseline)",
@@ -142,14 +168,31 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_model_fields(fields, c);
   add_training_fields(fields, c);
   add_loss_fields(fields, c);
+  add_mixup_fields(fields, c);
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.log_level);
   return fields;
 }
 
+// The search's defaults where MixUp has its own (SPEC 6), from a first reading of the settings.
+partition::MaximizeOptions mixup_defaults(const TrainConfig& first) {
+  partition::MaximizeOptions search;
+  const bool mixed = first.maximize.mixup, offline = first.maximize.offline;
+  if (!first.loss.mixup.on) return search;
+  if (mixed || (!offline && first.data.dataset != "CIFAR10")) search.batch_size = 2048;
+  if (mixed && !offline) {
+    search.passes = 31;
+    search.stop_after = 25;
+    search.lr = 0.1;
+    search.milestones = {5, 25};
+  }
+  return search;
+}
+
 // Copies what is named once to every room that uses it.
 void spread(TrainConfig& c) {
+  c.maximize.alpha = c.loss.mixup.alpha;
   c.maximize.risk.temperature = c.loss.temperature;
   c.knn.temperature = c.loss.temperature;
   c.maximize.risk.irm_temperature = c.loss.irm_temperature;
@@ -169,6 +212,23 @@ void check(const TrainConfig& c) {
   check_maximize(c.maximize);
   refuse_if(c.loss.debiased && !c.loss.baseline,
             "--debiased is a form of the baseline: add --baseline or remove --debiased");
+  const auto& mixup = c.loss.mixup;
+  refuse_if(c.maximize.mixup && !mixup.on,
+            "--mixup_max mixes the views of the maximization as --mixup does those of the "
+            "minimization, which is not given: add --mixup or remove --mixup_max");
+  refuse_if(mixup.alpha != loss::MixupOptions().alpha && !mixup.on,
+            "--alpha shapes the shares of MixUp: add --mixup or remove --alpha");
+  refuse_if(c.train.retain_group_set > 0 && !c.train.retain_group,
+            "--retain_group_set limits the partitions that --retain_group keeps, which is not "
+            "given: add --retain_group or remove it");
+  refuse_if(c.train.retain_group_set > 0 && !mixup.on,
+            "--retain_group_set belongs to the MixUp form of the method: add --mixup or remove it");
+  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == "v2",
+            "--irm_mode v2 (variance of the environments' losses) is defined for unmixed views "
+            "alone: use --irm_mode v1 or remove --mixup_max");
+  refuse_if(c.loss.debiased && mixup.on,
+            "--debiased corrects for negatives of the anchor's own class, which the loss of mixed "
+            "views has no form of: remove --debiased or --mixup");
   refuse_if(c.loss.baseline && !c.partition.empty(),
             "--baseline uses no partition, but --partition names one: remove one of the two");
   refuse_if(c.overwrite && c.resume,
@@ -185,6 +245,10 @@ void check(const TrainConfig& c) {
 std::optional<TrainConfig> parse_train(int argc, const char* const* argv) {
   TrainConfig config;
   if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
+  const auto search = mixup_defaults(config);
+  config = TrainConfig();  // read again, over these defaults: what was given wins over them
+  config.maximize = search;
+  read_command_line(kProgram, fields_of(config), argc, argv);
   spread(config);
   check(config);
   return config;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/file_system.h"
 #include "ipirm/core/log.h"
 
 namespace ipirm::core {
@@ -31,14 +32,14 @@ namespace {
 class Descriptor {
  public:
   Descriptor(const fs::path& path, int flags, const char* action)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+      : fd_(file_system().open(path.c_str(), flags | O_CLOEXEC, 0644)) {
     if (fd_ < 0) fail(path, action);
   }
   ~Descriptor() { close(); }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
-  int close() { return fd_ < 0 ? 0 : ::close(std::exchange(fd_, -1)); }
+  int close() { return fd_ < 0 ? 0 : file_system().close(std::exchange(fd_, -1)); }
   int release() { return std::exchange(fd_, -1); }
 
  private:
@@ -56,12 +57,22 @@ struct stat regular_file_status(int fd, const fs::path& path) {
 void write_all(int fd, const fs::path& path, const void* data, size_t size) {
   auto bytes = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t written = ::write(fd, bytes, size);
+    const ssize_t written = file_system().write(fd, bytes, size);
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail(path, "write");
+    if (written == 0) errno = EIO;  // no progress and no reason: do not try for ever
+    if (written <= 0) fail(path, "write");
     bytes += written;
     size -= static_cast<size_t>(written);
   }
+}
+
+// fsync; a file system that has none (EINVAL) keeps what it keeps.
+void flush_to_disk(int fd, const fs::path& path, const char* action) {
+  int result = -1;
+  do {
+    result = file_system().fsync(fd);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && errno != EINVAL) fail(path, action);
 }
 
 class DescriptorWriter : public FileWriter {
@@ -124,25 +135,33 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 void write_atomically(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
   fs::path temporary = path;
   temporary += ".tmp";
+  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write");
   try {
-    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write");
+    // Opened first, so that what cannot be opened leaves the old content in place.
+    Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."),
+                      O_RDONLY | O_DIRECTORY, "open");
     DescriptorWriter writer(file.get(), path);
     fill(writer);
-    if (::fsync(file.get()) != 0) fail(path, "write");
+    flush_to_disk(file.get(), path, "write");
     if (file.close() != 0) fail(path, "write");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail(path, "write");
+    if (file_system().rename(temporary.c_str(), path.c_str()) != 0) fail(path, "write");
+    // The new content stands, but until this a crash of the machine may bring back the old one.
+    flush_to_disk(folder.get(), path, "flush the folder of this file, which is written");
   } catch (...) {
-    ::unlink(temporary.c_str());
+    file_system().unlink(temporary.c_str());  // gone already if it was renamed
     throw;
   }
-  Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."),
-                    O_RDONLY | O_DIRECTORY, "open");
-  if (::fsync(folder.get()) != 0 && errno != EINVAL)
-    fail(path, "write");  // EINVAL: a file system without it
 }
 
 void write_atomically(const fs::path& path, std::string_view content) {
   write_atomically(path, [&](FileWriter& writer) { writer.write(content.data(), content.size()); });
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  Descriptor folder(to.has_parent_path() ? to.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY,
+                    "open");
+  if (file_system().rename(from.c_str(), to.c_str()) != 0) fail(to, "write");
+  flush_to_disk(folder.get(), to, "flush the folder of this file, which is written");
 }
 
 LineFile::LineFile(const fs::path& path, bool keep) : path_(path) {
@@ -152,11 +171,9 @@ LineFile::LineFile(const fs::path& path, bool keep) : path_(path) {
   if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path, "write");
 }
 
-void LineFile::flush() {
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) fail(path_, "write");
-}
+void LineFile::flush() { flush_to_disk(descriptor_, path_, "write"); }
 
-LineFile::~LineFile() { ::close(descriptor_); }
+LineFile::~LineFile() { file_system().close(descriptor_); }
 
 void LineFile::line(std::string_view text) {
   std::string whole(text);
@@ -172,7 +189,7 @@ void LineFile::truncate_to(uint64_t size) {
         " when the state was saved; it was changed from outside, and its last lines are missing"));
     return;
   }
-  if (::ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(path_, "write");
+  if (file_system().ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(path_, "write");
   if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path_, "write");
   size_ = size;
 }

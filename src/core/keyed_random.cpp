@@ -58,24 +58,23 @@ double KeyedRandom::normal() {
   return radius * std::cos(2.0 * std::numbers::pi * uniform());
 }
 
-double KeyedRandom::gamma(double shape) {
+double KeyedRandom::log_gamma(double shape) {
   if (shape < 1.0) {  // Gamma(a) = Gamma(a + 1) U^(1/a)
-    const double boosted = gamma(shape + 1.0);
-    return boosted * std::pow(1.0 - uniform(), 1.0 / shape);
+    const double boosted = log_gamma(shape + 1.0);
+    return boosted + std::log1p(-uniform()) / shape;
   }
   const double d = shape - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
   for (;;) {
     const double x = normal(), v = std::pow(1.0 + c * x, 3.0);
-    if (v > 0.0 && std::log1p(-uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
+    if (v > 0.0 && std::log1p(-uniform()) < 0.5 * x * x + d - d * v + d * std::log(v))
+      return std::log(d * v);
   }
 }
 
 double KeyedRandom::beta(double a, double b) {
-  const double x = gamma(a), y = gamma(b);
-  if (x + y > 0.0) return x / (x + y);
-  return chance(a / (a + b))
-             ? 1.0
-             : 0.0;  // both underflowed: for tiny a, b Beta is a coin between the ends
+  const double log_x = log_gamma(a), log_y = log_gamma(b);
+  if (std::isinf(log_x) && std::isinf(log_y)) return chance(a / (a + b)) ? 1.0 : 0.0;
+  return 1.0 / (1.0 + std::exp(log_y - log_x));  // x / (x + y)
 }
 
 std::vector<int64_t> permutation(KeyedRandom random, int64_t n) {

@@ -40,6 +40,15 @@ spdlog::logger& logger(bool problem) {
   return problem ? *err : *out;
 }
 
+// Problems are one line each, whatever characters the name of a file in it has.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) c = '?';
+  }
+  return text;
+}
+
 void write(spdlog::level::level_enum level, const std::string& line) {
   auto& to = logger(level >= spdlog::level::warn);
   if (!to.should_log(level)) return;
@@ -60,8 +69,8 @@ void set_log_level(const std::string& level) {
 
 void log_debug(const std::string& line) { write(spdlog::level::debug, line); }
 void log_info(const std::string& line) { write(spdlog::level::info, line); }
-void log_warning(const std::string& line) { write(spdlog::level::warn, line); }
-void log_error(const std::string& line) { write(spdlog::level::err, line); }
+void log_warning(const std::string& line) { write(spdlog::level::warn, one_line(line)); }
+void log_error(const std::string& line) { write(spdlog::level::err, one_line(line)); }
 
 std::string version() { return IPIRM_VERSION; }
 

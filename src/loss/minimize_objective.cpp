@@ -8,20 +8,22 @@
 
 namespace ipirm::loss {
 
+Terms combine(const torch::Tensor& contrastive_pe, const torch::Tensor& penalty_pe,
+              const torch::Tensor& batch, double penalty_weight) {
+  const auto contrastive = contrastive_pe.mean(), penalty = penalty_pe.mean();
+  auto loss = contrastive + penalty_weight * penalty;
+  if (batch.defined()) loss = loss + batch;
+  return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(),
+          batch.defined() ? batch.detach() : torch::zeros_like(contrastive.detach())};
+}
+
 Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,
                          const torch::Tensor& environment, double penalty_weight,
                          const LossOptions& options) {
   const auto [contrastive_pe, penalty_pe] = ops::environment_loss(
       z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
-  const auto contrastive = contrastive_pe.mean(), penalty = penalty_pe.mean();
-  auto loss = contrastive + penalty_weight * penalty;
-  auto batch = torch::zeros({}, z1.options());
-  if (options.keep_cont) {
-    batch = info_nce(z1, z2, options.temperature);
-    loss = loss + batch;
-  }
-  return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(),
-          batch.detach()};
+  const auto batch = options.keep_cont ? info_nce(z1, z2, options.temperature) : torch::Tensor();
+  return combine(contrastive_pe, penalty_pe, batch, penalty_weight);
 }
 
 Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2,

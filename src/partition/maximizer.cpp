@@ -32,9 +32,10 @@ PassReport report(int64_t pass, const torch::Tensor& sums, int64_t batches) {
 }  // namespace
 
 BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle,
-                       uint64_t seed, uint64_t maximization)
+                       uint64_t seed, uint64_t maximization, torch::Tensor lam)
     : z1_(std::move(z1)),
       z2_(std::move(z2)),
+      lam_(std::move(lam)),
       batch_size_(batch_size > 0 ? batch_size : z1_.size(0)),
       shuffle_(shuffle),
       seed_(seed),
@@ -42,9 +43,11 @@ BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, b
   order_ = torch::arange(size(), z1_.options().dtype(torch::kInt64));
 }
 
-BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, torch::Tensor order)
+BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, torch::Tensor order,
+                       torch::Tensor lam)
     : z1_(std::move(z1)),
       z2_(std::move(z2)),
+      lam_(std::move(lam)),
       order_(std::move(order)),
       batch_size_(batch_size > 0 ? batch_size : z1_.size(0)),
       shuffle_(false) {}
@@ -68,26 +71,46 @@ std::optional<FeatureBatch> BankSource::next() {
   if (position_ >= batches_per_pass() * batch_size_) return std::nullopt;
   const auto index = order_.slice(0, position_, std::min(position_ + batch_size_, size()));
   position_ += batch_size_;
-  return FeatureBatch{index, z1_, z2_, index};
+  FeatureBatch batch{index, z1_, z2_, index};
+  if (lam_.defined()) batch.mix = {lam_.index_select(0, index), {}};
+  return batch;
 }
 
-Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
-                      const MaximizeOptions& options, const std::function<bool()>& stop,
+SearchState new_search(const torch::Tensor& initial) {
+  SearchState state;
+  state.logits = initial.clone();
+  state.first = torch::zeros_like(initial);
+  state.second = torch::zeros_like(initial);
+  state.step = torch::zeros({}, initial.options().dtype(torch::kFloat32));
+  state.best_risk = std::numeric_limits<double>::infinity();
+  return state;
+}
+
+Maximization maximize(FeatureSource& source, SearchState& state, const MaximizeOptions& options,
+                      const std::function<bool()>& stop,
                       const std::function<void(const PassReport&)>& after_pass) {
   torch::NoGradGuard no_grad;
+  const auto finished = [&] {
+    return state.passes >= options.passes ||
+           (state.passes > options.stop_after + 1 &&
+            state.passes - 1 - state.best_pass >= options.patience);
+  };
   Maximization out;
-  auto logits = initial.clone();
+  auto logits = state.logits.clone();
   auto grad = torch::zeros_like(logits);
   ops::Adam adam({logits}, {.lr = options.lr});
-  out.best_risk = std::numeric_limits<double>::infinity();
-  for (int64_t pass = 0; pass < options.passes; ++pass) {
+  adam.first_moments()[0].copy_(state.first);
+  adam.second_moments()[0].copy_(state.second);
+  adam.steps()[0].copy_(state.step);
+  while (!finished()) {
+    const int64_t pass = state.passes;
     adam.set_lr(lr_at(options, pass));
     auto sums = torch::zeros({4}, logits.options());
     int64_t batches = 0;
     source.start_pass(pass);
     while (const auto batch = stop() ? std::nullopt : source.next()) {
       const auto risk = batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index),
-                                   options.risk, batch->rows);
+                                   options.risk, batch->rows, batch->mix);
       sums.add_(torch::stack({risk.risk, risk.contrastive, risk.invariance, risk.balance}));
       grad.zero_().index_copy_(0, batch->index, risk.grad);
       adam.step({grad});  // dense: rows outside the batch still move by their moments
@@ -102,19 +125,33 @@ Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
                     ", invariance ", now.invariance, ", balance ", now.balance,
                     "); the features may hold NaN or be far too large for this temperature"));
     }
-    if (now.risk < out.best_risk) {
-      out.best_risk = now.risk;
-      out.best_pass = pass;
-      out.logits = logits.clone();
+    state.logits = logits.clone();
+    state.first = adam.first_moments()[0].clone();
+    state.second = adam.second_moments()[0].clone();
+    state.step = adam.steps()[0].clone();
+    if (now.risk < state.best_risk) {
+      state.best_risk = now.risk;
+      state.best_pass = pass;
+      state.best = state.logits;
     }
-    out.passes = pass + 1;
-    now.best_risk = out.best_risk;
+    state.passes = pass + 1;
+    now.best_risk = state.best_risk;
     now.lr = adam.lr();
     after_pass(now);
-    if (pass > options.stop_after && pass - out.best_pass >= options.patience) break;
   }
+  out.logits = state.best;
   out.last = logits;
+  out.passes = state.passes;
+  out.best_pass = state.best_pass;
+  out.best_risk = state.best_risk;
   return out;
+}
+
+Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
+                      const MaximizeOptions& options, const std::function<bool()>& stop,
+                      const std::function<void(const PassReport&)>& after_pass) {
+  auto state = new_search(initial);
+  return maximize(source, state, options, stop, after_pass);
 }
 
 torch::Tensor random_logits(int64_t num_samples, int64_t num_env, uint64_t seed,

@@ -2,8 +2,10 @@
 #include "ipirm/partition/objective.h"
 
 #include <limits>
+#include <tuple>
 
 #include "ipirm/ops/partition_risk.h"
+#include "ipirm/ops/partition_risk_mixup.h"
 
 namespace ipirm::partition {
 namespace {
@@ -17,6 +19,16 @@ torch::Tensor safe_log(const torch::Tensor& p) {
 }
 
 torch::Tensor entropy(const torch::Tensor& p) { return -torch::xlogy(p, p).sum(-1); }
+
+std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> mixed_risk(
+    const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& weights,
+    const RiskOptions& options, const std::optional<torch::Tensor>& rows, const loss::Mix& mix) {
+  TORCH_INTERNAL_ASSERT(options.irm_mode == "v1");
+  const auto chosen = [&](const torch::Tensor& z) { return rows ? z.index_select(0, *rows) : z; };
+  const auto partner = mix.partner.defined() ? std::optional(mix.partner) : std::nullopt;
+  return ops::partition_risk_mixup(chosen(z1), chosen(z2), weights, mix.lam, partner,
+                                   options.temperature, options.irm_weight, options.balance.nonorm);
+}
 
 }  // namespace
 
@@ -39,13 +51,15 @@ Balance balance(const torch::Tensor& weights, const BalanceOptions& options) {
 }
 
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
-                const RiskOptions& options, const std::optional<torch::Tensor>& rows) {
+                const RiskOptions& options, const std::optional<torch::Tensor>& rows,
+                const std::optional<loss::Mix>& mix) {
   torch::NoGradGuard no_grad;
   const bool variance = options.irm_mode == "v2";
   const auto weights = logits.softmax(1);
   auto [contrastive_e, penalty_e, grad] =
-      ops::partition_risk(z1, z2, weights, options.temperature, options.irm_temperature,
-                          variance ? 0.0 : options.irm_weight, options.balance.nonorm, rows);
+      mix ? mixed_risk(z1, z2, weights, options, rows, *mix)
+          : ops::partition_risk(z1, z2, weights, options.temperature, options.irm_temperature,
+                                variance ? 0.0 : options.irm_weight, options.balance.nonorm, rows);
   Risk out;
   out.contrastive = contrastive_e.mean();
   out.invariance = penalty_e.mean();

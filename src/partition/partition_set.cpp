@@ -13,13 +13,12 @@ std::vector<int64_t> environment_sizes(const torch::Tensor& logits) {
 }
 
 void PartitionSet::add(const torch::Tensor& logits) {
-  if (!retain_) {
-    logits_.clear();
-    environments_ = torch::Tensor();
-  }
   logits_.push_back(logits.to(device_));
-  const auto environment = environment_of(logits_.back()).unsqueeze(0);
+  const auto environment = environment_of(logits_.back()).to(torch::kCPU).unsqueeze(0);
   environments_ = environments_.defined() ? torch::cat({environments_, environment}) : environment;
+  if (most_ == 0 || size() <= most_) return;
+  logits_.erase(logits_.begin(), logits_.end() - most_);
+  environments_ = environments_.slice(0, -most_).clone();
 }
 
 }  // namespace ipirm::partition

@@ -10,6 +10,7 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/train/maximize_events.h"
+#include "train/background_writer.h"
 
 namespace ipirm::train {
 namespace fs = std::filesystem;
@@ -19,7 +20,8 @@ namespace {
 // The names a run gives its files, and those of writes that were cut off.
 bool is_run_file(const std::string& name) {
   static const std::regex kNames(
-      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|model_[0-9]+"
+      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|state_(next|"
+      "previous|damaged)\\.pt|model_[0-9]+"
       "\\.pt|"
       "GroupResults_[0-9]+\\.npy)(\\.tmp)?");
   return std::regex_match(name, kNames);
@@ -43,7 +45,7 @@ std::string line(const ordered_json& event) { return event.dump(); }
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, ExistingRun existing)
-    : path_(std::move(path)), lock_(made(path_)) {
+    : path_(std::move(path)), lock_(made(path_)), writer_(std::make_unique<BackgroundWriter>()) {
   const auto earlier = run_files(path_);
   if (existing == ExistingRun::kRefuse && !earlier.empty()) {
     throw core::UserError(core::cat(
@@ -58,6 +60,8 @@ RunFolder::RunFolder(fs::path path, ExistingRun existing)
   metrics_.emplace(path_ / "metrics.jsonl", keep);
   knn_.emplace(path_ / "knn_result.txt", keep);
 }
+
+RunFolder::~RunFolder() = default;
 
 void RunFolder::write_config(const std::string& yaml) const {
   core::write_atomically(path_ / "config.yaml", yaml);
@@ -122,20 +126,54 @@ void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const
                         logits.to(torch::kFloat32));
 }
 
-void RunFolder::save_model(int64_t epoch, const model::Model& model) const {
-  checkpoint::write_torch_file(path_ / core::cat("model_", epoch, ".pt"),
-                               checkpoint::state_dict(*model));
+void RunFolder::save_model(int64_t epoch, const model::Model& model) {
+  auto weights = checkpoint::state_dict(*model);
+  for (auto& [name, tensor] : weights) tensor = tensor.detach().cpu().clone();
+  const auto path = path_ / core::cat("model_", epoch, ".pt");
+  writer_->submit([path, weights] { checkpoint::write_torch_file(path, weights); });
 }
 
-void RunFolder::save_state(const RunState& state, const std::string& name) {
+void RunFolder::save_state(const RunState& state) {
+  writer_->finish();
   for (auto* file : {&log_, &metrics_, &knn_})
     (*file)->flush();  // the state must not know more than they hold
-  write_run_state(path_ / name, state, {log_->size(), metrics_->size(), knn_->size()});
+  const auto tensors = copy_run_state(state, {log_->size(), metrics_->size(), knn_->size()});
+  writer_->submit([folder = path_, tensors] {
+    checkpoint::write_torch_file(folder / "state_next.pt", tensors);
+    if (fs::exists(folder / "state.pt")) {
+      core::rename_durably(folder / "state.pt", folder / "state_previous.pt");
+    }
+    core::rename_durably(folder / "state_next.pt", folder / "state.pt");
+  });
 }
 
-std::optional<SavedState> RunFolder::load_state() const {
-  if (!fs::exists(path_ / "state.pt")) return std::nullopt;
-  return read_run_state(path_ / "state.pt");
+void RunFolder::finish() { writer_->finish(); }
+
+void RunFolder::save_failed_state(const RunState& state) {
+  checkpoint::write_torch_file(
+      path_ / "failed_state.pt",
+      copy_run_state(state, {log_->size(), metrics_->size(), knn_->size()}));
+}
+
+std::optional<std::pair<SavedState, fs::path>> RunFolder::load_state() {
+  const auto newest = path_ / "state.pt", previous = path_ / "state_previous.pt";
+  if (fs::exists(newest)) {
+    try {
+      return std::pair(read_run_state(newest), newest);
+    } catch (const core::UserError& error) {
+      if (!fs::exists(previous)) throw;
+      core::log_warning(core::cat(error.what(),
+                                  "; it is kept as state_damaged.pt, and the state before it (",
+                                  previous.filename().string(), ") is used"));
+      core::rename_durably(newest, path_ / "state_damaged.pt");
+    }
+  }
+  if (!fs::exists(previous)) return std::nullopt;
+  return std::pair(read_run_state(previous), previous);
+}
+
+bool RunFolder::holds_state(const fs::path& folder) {
+  return fs::exists(folder / "state.pt") || fs::exists(folder / "state_previous.pt");
 }
 
 void RunFolder::continue_texts(const std::array<uint64_t, 3>& sizes) {

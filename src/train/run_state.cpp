@@ -9,7 +9,7 @@
 namespace ipirm::train {
 namespace {
 
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;  // 1: without a search under way
 // int64 values of the tensor "run": version, epoch, phase, step, total_steps, three text sizes,
 // number of partitions.
 constexpr int64_t kNumCounters = 9;
@@ -18,8 +18,9 @@ std::string numbered(const char* name, size_t number) { return core::cat(name, "
 
 }  // namespace
 
-void write_run_state(const std::filesystem::path& path, const RunState& state,
-                     const std::array<uint64_t, 3>& text_sizes) {
+checkpoint::StateDict copy_run_state(const RunState& state,
+                                     const std::array<uint64_t, 3>& text_sizes) {
+  torch::NoGradGuard no_grad;
   auto tensors = checkpoint::state_dict(*state.model);
   auto adam = state.adam;  // tensors are shared, not copied
   for (size_t i = 0; i < adam.parameters().size(); ++i) {
@@ -30,6 +31,16 @@ void write_run_state(const std::filesystem::path& path, const RunState& state,
   for (size_t p = 0; p < state.partitions.logits().size(); ++p) {
     tensors.emplace_back(numbered("partition", p), state.partitions.logits()[p]);
   }
+  if (const auto& search = state.search) {
+    tensors.emplace_back("search.logits", search->logits);
+    tensors.emplace_back("search.first", search->first);
+    tensors.emplace_back("search.second", search->second);
+    tensors.emplace_back("search.step", search->step);
+    if (search->best.defined()) tensors.emplace_back("search.best", search->best);
+    tensors.emplace_back("search.counters",
+                         torch::tensor({search->passes, search->best_pass}, torch::kInt64));
+    tensors.emplace_back("search.best_risk", torch::full({}, search->best_risk, torch::kFloat64));
+  }
   const auto& at = state.position;
   tensors.emplace_back("loss_sum", torch::full({}, at.loss_sum, torch::kFloat64));
   tensors.emplace_back(
@@ -38,7 +49,11 @@ void write_run_state(const std::filesystem::path& path, const RunState& state,
                      static_cast<int64_t>(text_sizes[0]), static_cast<int64_t>(text_sizes[1]),
                      static_cast<int64_t>(text_sizes[2]), state.partitions.size()},
                     torch::kInt64));
-  checkpoint::write_torch_file(path, tensors);
+  for (auto& [name, tensor] : tensors) {
+    tensor = tensor.detach().to(torch::kCPU, tensor.scalar_type(), /*non_blocking=*/false,
+                                /*copy=*/true);
+  }
+  return tensors;
 }
 
 SavedState read_run_state(const std::filesystem::path& path) {
@@ -53,9 +68,9 @@ SavedState read_run_state(const std::filesystem::path& path) {
   }
   const auto counters = run.contiguous();
   const int64_t* value = counters.const_data_ptr<int64_t>();
-  if (value[0] != kVersion || counters.size(0) != kNumCounters) {
+  if (value[0] < 1 || value[0] > kVersion || counters.size(0) != kNumCounters) {
     throw core::UserError(core::cat(
-        path.string(), ": run state of version ", value[0], ", this program reads version ",
+        path.string(), ": run state of version ", value[0], ", this program reads versions 1 to ",
         kVersion, "; resume with the program that wrote it, or start anew with --overwrite"));
   }
   if (value[1] < 1 || value[2] > 2 ||
@@ -68,6 +83,46 @@ SavedState read_run_state(const std::filesystem::path& path) {
   saved.num_partitions = value[8];
   return saved;
 }
+
+namespace {
+
+// The search under way. Throws UserError for tensors that are missing or do not belong together.
+void restore_search(RunState& state, const std::map<std::string, torch::Tensor>& tensors,
+                    const std::filesystem::path& source) {
+  const auto device = state.adam.parameters().front().device();
+  const auto find = [&](const std::string& name, torch::IntArrayRef shape,
+                        torch::ScalarType dtype) {
+    const auto found = tensors.find("search." + name);
+    if (found == tensors.end() || found->second.sizes() != shape ||
+        found->second.scalar_type() != dtype) {
+      throw core::UserError(core::cat(source.string(), ": 'search.", name,
+                                      "' is missing or of another shape or type than ", shape, " ",
+                                      dtype, "; the file is damaged"));
+    }
+    return found->second;
+  };
+  const auto counters = find("counters", {2}, torch::kInt64).contiguous();
+  const auto logits = tensors.find("search.logits");
+  const auto shape =
+      logits == tensors.end() ? std::vector<int64_t>{0, 0} : logits->second.sizes().vec();
+  partition::SearchState search;
+  search.passes = counters[0].item<int64_t>();
+  search.best_pass = counters[1].item<int64_t>();
+  search.best_risk = find("best_risk", {}, torch::kFloat64).item<double>();
+  search.logits = find("logits", shape, torch::kFloat32).to(device);
+  search.first = find("first", shape, torch::kFloat32).to(device);
+  search.second = find("second", shape, torch::kFloat32).to(device);
+  search.step = find("step", {}, torch::kFloat32).to(device);
+  if (search.passes > 0) search.best = find("best", shape, torch::kFloat32).to(device);
+  if (shape.size() != 2 || search.passes < 0 || search.best_pass < 0 ||
+      search.best_pass > search.passes) {
+    throw core::UserError(core::cat(source.string(), ": the state of the search under way is out ",
+                                    "of range; the file is damaged"));
+  }
+  state.search = std::move(search);
+}
+
+}  // namespace
 
 void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source) {
   torch::NoGradGuard no_grad;
@@ -103,6 +158,7 @@ void restore(RunState& state, const SavedState& saved, const std::filesystem::pa
     }
     state.partitions.add(found->second);
   }
+  if (rest.count("search.counters") != 0) restore_search(state, rest, source);
   auto loss_sum = torch::zeros({}, torch::kFloat64);
   fill(loss_sum, "loss_sum");
   state.position = saved.position;

@@ -13,6 +13,7 @@
 #include "ipirm/eval/knn.h"
 #include "ipirm/train/maximize_events.h"
 #include "ipirm/train/minimize_step.h"
+#include "ipirm/train/mixup_step.h"
 
 namespace ipirm::train {
 namespace {
@@ -76,6 +77,7 @@ bool Trainer::run() {
       at = {epoch + 1, Phase::kMinimize, 0, at.total_steps, 0};
       if (plan_.checkpoint_due(epoch)) checkpoint(epoch);
     }
+    folder_.finish();
   } catch (const DivergedError&) {
     throw;
   } catch (...) {
@@ -108,12 +110,18 @@ bool Trainer::minimize_epoch(int64_t epoch) {
     const auto on_device = [&](const torch::Tensor& t) {
       return t.to(device_, /*non_blocking=*/true);
     };
-    const auto environment = options_.loss.baseline
-                                 ? torch::Tensor()
-                                 : state_.partitions.environments(on_device(batch->index));
-    history_.add(minimize_step(state_.model, state_.adam, on_device(batch->views[0]),
-                               on_device(batch->views[1]), environment, weight, options_.loss,
-                               train.bf16));
+    const auto view1 = on_device(batch->views[0]), view2 = on_device(batch->views[1]);
+    const auto environment =
+        options_.loss.baseline ? torch::Tensor() : state_.partitions.environments(batch->index);
+    history_.add(
+        options_.loss.mixup.on
+            ? mixup_step(state_.model, state_.adam, view1, view2, environment, weight,
+                         options_.loss, train.retain_group,
+                         {train.seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(at.step)},
+                         train.bf16)
+            : minimize_step(state_.model, state_.adam, view1, view2,
+                            environment.defined() ? on_device(environment) : environment, weight,
+                            options_.loss, train.bf16));
     ++at.step;
     ++at.total_steps;
     if (at.step % train.log_every == 0 || at.step == steps_per_epoch_) {
@@ -121,6 +129,7 @@ bool Trainer::minimize_epoch(int64_t epoch) {
       folder_.log_step(last_step_, train.epochs, at.step * train.batch_size,
                        steps_per_epoch_ * train.batch_size);
     }
+    save_if_due();
     progress.update((at.step - first_step) * train.batch_size, "loss " + fixed(last_step_.loss, 4));
   }
   write_steps();
@@ -135,6 +144,14 @@ bool Trainer::minimize_epoch(int64_t epoch) {
   at.phase = Phase::kMaximize;
   return !out_of_steps() ||
          epoch == train.epochs;  // at the end of the run its last search and evaluation are made
+}
+
+void Trainer::save_if_due() {
+  const double minutes = options_.train.save_minutes;
+  if (minutes <= 0 || seconds_since(last_save_) < 60 * minutes) return;
+  write_steps();
+  folder_.save_state(state_);
+  last_save_ = Clock::now();
 }
 
 void Trainer::write_steps() {
@@ -170,38 +187,39 @@ bool Trainer::maximize(int64_t epoch) {
   const auto start = Clock::now();
   const auto number = static_cast<uint64_t>(epoch);
   const int64_t n = sets_.train->size(), chunk = options_.train.batch_size;
-  const uint64_t mark = folder_.mark();
   std::unique_ptr<partition::FeatureSource> source;
   if (options.offline) {
-    auto bank = embed_views(state_.model, views_, number, chunk, options_.train.bf16);
+    auto bank = embed_views(state_.model, views_, options, number, chunk, options_.train.bf16);
     if (core::interrupted()) return false;
-    source = std::make_unique<partition::BankSource>(bank.z1, bank.z2, options.batch_size,
-                                                     options.shuffle, options.seed, number);
+    source = std::make_unique<partition::BankSource>(
+        bank.z1, bank.z2, options.batch_size, options.shuffle, options.seed, number, bank.lam);
   } else {
     source = std::make_unique<OnlineSource>(state_.model, views_, options, number, chunk,
                                             options_.train.bf16);
   }
-  const bool fresh = options.random_init || state_.partitions.empty();
-  const auto initial =
-      fresh ? partition::random_logits(n, options.num_env, options.seed, number).to(device_)
-            : state_.partitions.newest();
+  auto& search = state_.search;  // of an earlier call, if that was stopped
+  if (!search) {
+    const bool fresh = options.random_init || state_.partitions.empty();
+    search = partition::new_search(
+        fresh ? partition::random_logits(n, options.num_env, options.seed, number).to(device_)
+              : state_.partitions.newest());
+  }
   core::Progress progress(core::cat("maximization ", epoch), options.passes, "passes");
   partition::Maximization result;
   try {
     result = partition::maximize(
-        *source, initial, options, [] { return core::interrupted(); },
+        *source, *search, options, [] { return core::interrupted(); },
         [&](const partition::PassReport& pass) {
           folder_.maximize_pass(epoch, pass);
           progress.update(pass.pass + 1, core::cat("risk ", fixed(pass.risk, 4), ", best ",
                                                    fixed(pass.best_risk, 4)));
+          save_if_due();
         });
   } catch (const partition::NotFiniteError& error) {
     throw diverged(core::cat("maximization of epoch ", epoch, ", ", error.what()));
   }
-  if (result.interrupted) {
-    folder_.rewind(mark);  // it will be made anew
-    return false;
-  }
+  if (result.interrupted) return false;
+  search.reset();
   state_.partitions.add(result.logits);
   folder_.save_partition(epoch, result.logits);
   const auto sizes = partition::environment_sizes(result.logits);
@@ -235,12 +253,14 @@ bool Trainer::evaluate(int64_t epoch) {
 void Trainer::checkpoint(int64_t epoch) {
   folder_.save_model(epoch, state_.model);
   folder_.save_state(state_);
+  last_save_ = Clock::now();
 }
 
 bool Trainer::stopped() {
   const auto& at = state_.position;
   if (out_of_steps()) folder_.save_model(at.epoch, state_.model);
   folder_.save_state(state_);
+  folder_.finish();
   const char* const next[] = {"minimization", "maximization", "evaluation"};
   core::log_info(core::cat(
       "stopped in epoch ", at.epoch, " after step ", at.step, "/", steps_per_epoch_, " (next: ",
@@ -254,13 +274,14 @@ void Trainer::save_what_is_left() {
   try {
     write_steps();
     folder_.save_state(state_);
+    folder_.finish();
   } catch (const std::exception& error) {  // the failure that is under way is the one to report
     core::log_debug(core::cat("the state could not be saved: ", error.what()));
   }
 }
 
 DivergedError Trainer::diverged(const std::string& what) {
-  folder_.save_state(state_, "failed_state.pt");
+  folder_.save_failed_state(state_);
   return DivergedError(
       core::cat(what, "; the state is in ", (folder_.path() / "failed_state.pt").string(),
                 "; try a smaller --lr, a higher --temperature or --precision fp32"));

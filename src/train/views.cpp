@@ -33,6 +33,19 @@ torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t c
   return parts.size() == 1 ? parts.front() : torch::cat(parts);
 }
 
+int64_t batch_size_of(const partition::MaximizeOptions& options, int64_t set_size) {
+  return options.batch_size > 0 ? std::min(options.batch_size, set_size) : set_size;
+}
+
+// Mixes the first views of a maximization's batch among themselves.
+loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& options, uint64_t key,
+                    uint64_t number) {
+  const core::KeyedRandom random(options.seed, core::Purpose::kMaximizeMixup, key, number);
+  const auto mix = loss::draw_mix(random, batch.index.size(0), options.alpha);
+  batch.views[0] = loss::mix_images(batch.views[0], mix);
+  return mix;
+}
+
 }  // namespace
 
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
@@ -57,22 +70,29 @@ data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, ui
                       std::move(make_view), source.loader, first_batch);
 }
 
-FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization,
+FeatureBank embed_views(model::Model& model, const ViewSource& source,
+                        const partition::MaximizeOptions& options, uint64_t maximization,
                         int64_t chunk, bool bf16) {
   torch::NoGradGuard no_grad;
   const bool was_training = model->is_training();
   model->eval();
   const int64_t n = source.set->size();
-  const auto options = torch::TensorOptions().dtype(torch::kFloat32).device(device_of(model));
-  FeatureBank bank{torch::empty({n, model->options().feature_dim}, options),
-                   torch::empty({n, model->options().feature_dim}, options)};
-  auto loader =
-      two_view_loader(source, core::Purpose::kMaximizeView, maximization << 12, set_order(n), chunk,
-                      /*drop_last=*/false);
+  const auto on_device = torch::TensorOptions().dtype(torch::kFloat32).device(device_of(model));
+  FeatureBank bank{torch::empty({n, model->options().feature_dim}, on_device),
+                   torch::empty({n, model->options().feature_dim}, on_device),
+                   options.mixup ? torch::empty({n}, on_device) : torch::Tensor()};
+  const uint64_t key = maximization << 12;
+  const int64_t batch_size = options.mixup ? batch_size_of(options, n) : chunk;
+  auto loader = two_view_loader(source, core::Purpose::kMaximizeView, key, set_order(n), batch_size,
+                                /*drop_last=*/false);
   core::Progress progress("embedding views", n, "samples");
   int64_t done = 0;
   while (auto batch = core::interrupted() ? std::nullopt : loader.next()) {
     const int64_t size = batch->index.size(0);
+    if (options.mixup) {
+      const auto mix = mix_first(*batch, options, key, static_cast<uint64_t>(done / batch_size));
+      bank.lam.slice(0, done, done + size).copy_(mix.lam);
+    }
     bank.z1.slice(0, done, done + size).copy_(project(model, batch->views[0], chunk, bf16));
     bank.z2.slice(0, done, done + size).copy_(project(model, batch->views[1], chunk, bf16));
     done += size;
@@ -87,10 +107,9 @@ OnlineSource::OnlineSource(model::Model model, ViewSource source,
                            int64_t chunk, bool bf16)
     : model_(std::move(model)),
       source_(std::move(source)),
-      batch_size_(options.batch_size > 0 ? std::min(options.batch_size, source_.set->size())
-                                         : source_.set->size()),
+      options_(options),
+      batch_size_(batch_size_of(options, source_.set->size())),
       chunk_(chunk),
-      shuffle_(options.shuffle),
       bf16_(bf16),
       was_training_(model_->is_training()),
       maximization_(maximization) {
@@ -101,24 +120,34 @@ OnlineSource::~OnlineSource() { model_->train(was_training_); }
 
 void OnlineSource::start_pass(int64_t pass) {
   const auto key = static_cast<uint64_t>(pass);
+  key_ = (maximization_ << 12) + key;
+  batch_ = 0;
   auto order =
-      shuffle_ ? core::permutation(core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder,
-                                                     maximization_, key),
-                                   size())
-               : set_order(size());
+      options_.shuffle
+          ? core::permutation(
+                core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder, maximization_, key),
+                size())
+          : set_order(size());
   loader_.reset();  // ends the last pass's threads before new ones start
-  loader_.reset(new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView,
-                                                 (maximization_ << 12) + key, std::move(order),
-                                                 batch_size_, /*drop_last=*/true)));
+  loader_.reset(
+      new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView, key_,
+                                       std::move(order), batch_size_, /*drop_last=*/true)));
 }
 
 std::optional<partition::FeatureBatch> OnlineSource::next() {
   torch::NoGradGuard no_grad;
-  const auto batch = loader_->next();
+  auto batch = loader_->next();
   if (!batch) return std::nullopt;
-  return partition::FeatureBatch{batch->index.to(device_of(model_), /*non_blocking=*/true),
-                                 project(model_, batch->views[0], chunk_, bf16_),
-                                 project(model_, batch->views[1], chunk_, bf16_)};
+  const auto device = device_of(model_);
+  std::optional<loss::Mix> mix;
+  if (options_.mixup) {
+    mix = mix_first(*batch, options_, key_, batch_++);
+    mix = {mix->lam.to(device, torch::kFloat32), mix->partner.to(device)};
+  }
+  return partition::FeatureBatch{.index = batch->index.to(device, /*non_blocking=*/true),
+                                 .z1 = project(model_, batch->views[0], chunk_, bf16_),
+                                 .z2 = project(model_, batch->views[1], chunk_, bf16_),
+                                 .mix = mix};
 }
 
 }  // namespace ipirm::train

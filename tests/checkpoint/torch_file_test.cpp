@@ -255,6 +255,16 @@ TEST_F(TorchFileTest, RefusesTensorsThatLeaveTheirStorage) {
   EXPECT_THAT(message(tensor("N", 0, {2}, {1})), HasSubstr("storage is None, expected a storage"));
 }
 
+// Two bytes of pickle for an argument, but 1 KB of sizes and strides for the tensor.
+TEST_F(TorchFileTest, LimitsTheSizesOfAllTensorsTogether) {
+  const std::vector<int64_t> ones(64, 1);
+  std::string pickle = "\x80\x02" + pickled::storage("FloatStorage", "0", 4) + "q\x01" +
+                       pickled::tuple(ones) + "q\x02" +
+                       "ctorch._utils\n_rebuild_tensor_v2\nq\x03}q\x04";
+  for (int i = 0; i < 40000; ++i) pickle += "h\x03(h\x01K\x01h\x02h\x02\x89h\x04tR";
+  EXPECT_THAT(pickle_refusal(pickle + "."), HasSubstr("more than 2097152 sizes of tensors"));
+}
+
 TEST_F(TorchFileTest, RefusesStoragesThatDoNotMatchTheirRecords) {
   const auto message = [&](const std::string& type, const std::string& key, int64_t numel) {
     return pickle_refusal(

@@ -273,6 +273,99 @@ TEST(TrainContradictions, AnIpIrmFileServesTheBaselineToo) {
   EXPECT_EQ(c.name, "baseline");
 }
 
+TEST(TrainMixup, DefaultsAreThoseOfTheReference) {
+  const TrainConfig c = *train({"--mixup"});
+  EXPECT_TRUE(c.loss.mixup.on);
+  EXPECT_EQ(c.loss.mixup.alpha, 1);
+  EXPECT_EQ(c.loss.mixup.mode, "full");
+  EXPECT_FALSE(c.maximize.mixup);
+  EXPECT_EQ(c.train.retain_group_set, 0);
+  EXPECT_EQ(c.loader.workers, 6);
+  EXPECT_EQ(train({"--mixup", "--alpha", ".3"})->maximize.alpha, .3);
+}
+
+// SPEC 6: the search's defaults follow from the recipe, and what is given wins over them.
+TEST(TrainMixup, TheSearchHasItsOwnDefaults) {
+  const auto expect = [](const std::vector<std::string>& words, int64_t batch, int64_t passes,
+                         double lr, std::vector<int64_t> milestones, int64_t stop_after) {
+    const auto search = train(words)->maximize;
+    EXPECT_EQ(search.batch_size, batch);
+    EXPECT_EQ(search.passes, passes);
+    EXPECT_EQ(search.lr, lr);
+    EXPECT_EQ(search.milestones, milestones);
+    EXPECT_EQ(search.stop_after, stop_after);
+  };
+  expect({}, 3096, 61, .5, {5, 35}, 50);
+  expect({"--mixup"}, 2048, 61, .5, {5, 35}, 50);
+  expect({"--mixup", "--dataset", "CIFAR10"}, 3096, 61, .5, {5, 35}, 50);
+  expect({"--mixup", "--offline"}, 3096, 61, .5, {5, 35}, 50);
+  expect({"--mixup", "--mixup_max", "--offline"}, 2048, 61, .5, {5, 35}, 50);
+  expect({"--mixup", "--mixup_max"}, 2048, 31, .1, {5, 25}, 25);
+  expect({"--mixup", "--mixup_max", "--dataset", "CIFAR10"}, 2048, 31, .1, {5, 25}, 25);
+  expect({"--mixup", "--mixup_max", "--maximize_batch", "100", "--maximize_passes", "61",
+          "--maximize_lr", ".5", "--maximize_milestones", "3"},
+         100, 61, .5, {3}, 25);
+  const YamlFile file("mixup: true\nmixup_max: true\nmaximize_lr: 0.3\n");
+  expect({"--config", file.path()}, 2048, 31, .3, {5, 25}, 25);
+  expect({"--config", file.path(), "--offline"}, 2048, 61, .3, {5, 35}, 50);
+}
+
+TEST(TrainMixup, ComesBackTheSame) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"--mixup", "--alpha", "0.30000000000000004", "--ours_mixup_mode", "full", "--mixup_max",
+            "--retain_group", "--retain_group_set", "5"},
+           {"--mixup", "--mixup_max", "--offline", "--maximize_passes", "31"},
+           {"--mixup", "--baseline"}}) {
+    const std::string text = to_yaml(*train(words));
+    const YamlFile file(text);
+    const auto again = train({"--config", file.path()});
+    EXPECT_EQ(to_yaml(*again), text);
+    EXPECT_EQ(again->maximize.stop_after, train(words)->maximize.stop_after);
+  }
+}
+
+TEST(TrainMixup, WhatTheMethodDoesNotDefineIsRefusedWithTheReason) {
+  EXPECT_THAT(train_error({"--mixup_max"}), HasSubstr("add --mixup or remove --mixup_max"));
+  EXPECT_THAT(train_error({"--alpha", "2"}), HasSubstr("add --mixup or remove --alpha"));
+  EXPECT_THAT(train_error({"--mixup", "--alpha", "0"}),
+              HasSubstr("--alpha: found '0', expected a number > 0"));
+  EXPECT_THAT(train_error({"--mixup", "--alpha", "-1"}), HasSubstr("expected a number > 0"));
+  EXPECT_THAT(train_error({"--mixup", "--ours_mixup_mode", "naive"}),
+              HasSubstr("--ours_mixup_mode: found 'naive', expected one of full"));
+  EXPECT_THAT(train_error({"--mixup", "--retain_group_set", "5"}),
+              HasSubstr("add --retain_group or remove it"));
+  EXPECT_THAT(train_error({"--retain_group", "--retain_group_set", "5"}),
+              HasSubstr("belongs to the MixUp form"));
+  EXPECT_THAT(train_error({"--mixup", "--mixup_max", "--irm_mode", "v2"}),
+              HasSubstr("unmixed views alone"));
+  EXPECT_THAT(train_error({"--mixup", "--baseline", "--debiased"}),
+              HasSubstr("remove --debiased or --mixup"));
+  EXPECT_TRUE(train({"--mixup", "--irm_mode", "v2"}).has_value());  // the search is unmixed
+  EXPECT_TRUE(train({"--mixup", "--mixup_max", "--nonorm"}).has_value());
+}
+
+TEST(TrainMixup, TheRepositorysSettingsAreTheReferences) {
+  const TrainConfig stl = *train({"--config", "configs/stl_mixup.yaml"});
+  const TrainConfig cifar = *train({"--config", "configs/cifar100_mixup.yaml"});
+  EXPECT_EQ(stl.data.dataset, "STL");
+  EXPECT_EQ(cifar.data.dataset, "CIFAR100");
+  EXPECT_TRUE(stl.maximize.offline && !stl.maximize.mixup);
+  EXPECT_TRUE(!cifar.maximize.offline && cifar.maximize.mixup);
+  EXPECT_EQ(cifar.maximize.passes, 31);
+  for (const TrainConfig& c : {stl, cifar}) {
+    EXPECT_TRUE(c.loss.mixup.on && c.loss.keep_cont && c.train.retain_group);
+    EXPECT_TRUE(c.maximize.random_init && c.maximize.risk.balance.constrain_relax);
+    EXPECT_EQ(c.loss.temperature, .2);
+    EXPECT_EQ(c.train.penalty_weight, .2);
+    EXPECT_EQ(c.maximize.risk.irm_weight, .5);
+    EXPECT_EQ(c.train.maximize_iter, 50);
+    EXPECT_EQ(c.train.epochs, 400);
+  }
+  const TrainConfig baseline = *train({"--config", "configs/baseline_mixup.yaml"});
+  EXPECT_TRUE(baseline.loss.baseline && baseline.loss.mixup.on);
+  EXPECT_EQ(baseline.loss.temperature, .5);
+}
+
 TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   const TrainConfig quick = *train({"--config", "configs/quickstart.yaml"});
   EXPECT_EQ(quick.data.dataset, "ColoredDigits");

@@ -7,10 +7,13 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include <fstream>
+#include <cerrno>
+#include <iterator>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/file_system.h"
 #include "ipirm/core/log.h"
+#include "support/failing_files.h"
 
 namespace ipirm::core {
 namespace {
@@ -82,6 +85,70 @@ TEST_F(Files, AFullDiskLeavesTheOldContentAndSaysSo) {
   setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_THAT(message, HasSubstr("x: cannot write: File too large"));
   EXPECT_EQ(read_file(folder_ / "x", 10), "old");
+}
+
+TEST_F(Files, AnyFailingCallLeavesOldOrNewContentAndNoTemporary) {
+  const std::string old(70, 'o'), fresh(9000, 'n');
+  write_atomically(folder_ / "x", old);
+  const auto save = [&] {
+    write_atomically(folder_ / "x", [&](FileWriter& writer) {
+      for (size_t at = 0; at < fresh.size(); at += 1000) writer.write(fresh.data() + at, 1000);
+    });
+  };
+  FailingFileSystem counting(FailingFileSystem::kNever, ENOSPC);
+  {
+    const ReplacedFileSystem replaced(counting);
+    save();
+  }
+  EXPECT_EQ(counting.calls(), "open*2 write*9 fsync close rename fsync close");
+  for (int n = 0; n < counting.num_calls(); ++n) {
+    SCOPED_TRACE(n);
+    write_atomically(folder_ / "x", old);
+    FailingFileSystem failing(n, ENOSPC);
+    std::string message;
+    {
+      const ReplacedFileSystem replaced(failing);
+      message = message_of(save);
+    }
+    if (n == counting.num_calls() - 1) {  // closing the folder loses nothing
+      EXPECT_EQ(message, "nothing was thrown");
+    } else {
+      EXPECT_THAT(message, HasSubstr(n == 1 ? folder_.string() : (folder_ / "x").string()));
+      EXPECT_THAT(message, HasSubstr("No space left on device; free some space and run again"));
+      EXPECT_EQ(message.find('\n'), std::string::npos);
+    }
+    const bool renamed = n >= counting.num_calls() - 2;
+    EXPECT_EQ(read_file(folder_ / "x", 10000), renamed ? fresh : old);
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+    EXPECT_EQ(failing.num_open(), 0);
+  }
+}
+
+TEST_F(Files, InterruptedAndShortWritesGoOn) {
+  StubbornFileSystem stubborn;
+  const std::string content(5000, 'c');
+  {
+    const ReplacedFileSystem replaced(stubborn);
+    write_atomically(folder_ / "x", content);
+  }
+  EXPECT_EQ(read_file(folder_ / "x", 10000), content);
+}
+
+TEST_F(Files, AFailingLineIsReported) {
+  LineFile file(folder_ / "log", false);
+  FailingFileSystem failing(0, ENOSPC);
+  const ReplacedFileSystem replaced(failing);
+  EXPECT_THAT(message_of([&] { file.line("one"); }),
+              HasSubstr("log: cannot write: No space left on device"));
+  FailingFileSystem unflushed(0, EIO);
+  const ReplacedFileSystem again(unflushed);
+  EXPECT_THAT(message_of([&] { file.flush(); }), HasSubstr("Input/output error"));
+}
+
+TEST(Log, ProblemsAreOneLine) {
+  ::testing::internal::CaptureStderr();
+  log_error("a\nb\x1b[2Jc");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "error: a?b?[2Jc\n");
 }
 
 TEST_F(Files, LineFileAppendsKeepsAndTruncates) {

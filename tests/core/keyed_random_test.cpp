@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -72,6 +74,48 @@ TEST(KeyedRandom, BetaHasItsQuantiles) {
   EXPECT_NEAR(quantile(2, .5), .5, .01);
   EXPECT_NEAR(quantile(2, .15625), .25, .01);   // F(x) = 3x^2 - 2x^3 for Beta(2,2): F(.25) = .15625
   EXPECT_NEAR(quantile(.5, 1. / 3), .25, .01);  // arcsine law: F(x) = 2/pi asin(sqrt x)
+}
+
+// Any shape, against F(x) by numerical integration of the density. For tiny shapes F(x) is nearly
+// x^a / 2 up to the middle: a coin between the ends, with little between them.
+TEST(KeyedRandom, BetaHoldsForAnyShape) {
+  std::map<double, std::vector<double>> draws_of;
+  const auto share_below = [&](double alpha, double x) {
+    auto& draws = draws_of[alpha];
+    if (draws.empty()) {
+      KeyedRandom random(12, Purpose::kMixup, 0);
+      for (int i = 0; i < 100000; ++i) draws.push_back(random.beta(alpha, alpha));
+      std::sort(draws.begin(), draws.end());
+    }
+    const auto below = std::lower_bound(draws.begin(), draws.end(), x) - draws.begin();
+    return static_cast<double>(below) / static_cast<double>(draws.size());
+  };
+  for (const auto& [alpha, x, expected] : std::vector<std::array<double, 3>>{
+           {0.1, 0.001, 0.25424}, {0.1, 0.1, 0.40639}, {0.1, 0.3, 0.46280},
+           {0.1, 0.5, 0.50000},   {0.1, 0.8, 0.56029}, {0.1, 0.99, 0.67969},
+           {0.2, 0.001, 0.13220}, {0.2, 0.1, 0.33669}, {0.2, 0.3, 0.43320},
+           {0.2, 0.5, 0.50000},   {0.2, 0.8, 0.60728}, {0.2, 0.99, 0.79022},
+           {0.4, 0.001, 0.03733}, {0.4, 0.1, 0.23974}, {0.4, 0.3, 0.38750},
+           {0.4, 0.5, 0.50000},   {0.4, 0.8, 0.67746}, {0.4, 0.99, 0.90608},
+           {1.5, 0.1, 0.05204},   {1.5, 0.3, 0.25232}, {1.5, 0.45, 0.43644},
+           {1.5, 0.5, 0.50000},   {1.5, 0.6, 0.62647}, {1.5, 0.8, 0.85762},
+           {5, 0.1, 0.00089},     {5, 0.3, 0.09881},   {5, 0.45, 0.37858},
+           {5, 0.5, 0.50000},     {5, 0.6, 0.73343},   {5, 0.8, 0.98042},
+           {50, 0.4, 0.02192},    {50, 0.45, 0.15839}, {50, 0.5, 0.49609},
+           {50, 0.53, 0.72627},   {50, 0.56, 0.88533}, {50, 0.6, 0.97808}}) {
+    EXPECT_NEAR(share_below(alpha, x), expected, .005) << alpha << " " << x;
+  }
+  for (const double alpha : {1e-3, 1e-2}) {
+    for (const double x : {1e-9, .1, .5, .9, 1 - 1e-9}) {
+      const double expected = x <= .5 ? std::pow(x, alpha) / 2 : 1 - std::pow(1 - x, alpha) / 2;
+      EXPECT_NEAR(share_below(alpha, x), expected, .005) << alpha << " " << x;
+    }
+  }
+  for (const double alpha : {1e-320, 1e-300, 1e-20}) {  // always an end, either alike
+    EXPECT_NEAR(share_below(alpha, .5), .5, .005) << alpha;
+    EXPECT_NEAR(share_below(alpha, 1e-200), .5, .005) << alpha;
+  }
+  EXPECT_NEAR(share_below(1e12, .5 + 1e-6), .997661, .005);  // normal, standard deviation 3.54e-7
 }
 
 TEST(Permutation, HoldsEachNumberOnceAndIsKeyed) {

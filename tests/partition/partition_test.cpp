@@ -97,6 +97,45 @@ INSTANTIATE_TEST_SUITE_P(Cases, MaximizeOffline,
                          ::testing::Values("maximize_offline", "maximize_offline_k3"),
                          [](const auto& test) { return test.param; });
 
+TEST(MaximizeOfflineMixup, Golden) {
+  const std::string name = "maximize_offline_mixup";
+  MaximizeOptions options;
+  options.risk = golden_options(name);
+  BankSource source(golden(name, "z1"), golden(name, "z2"),
+                    static_cast<int64_t>(golden_scalar(name, "batch_size")), golden(name, "order"),
+                    golden(name, "lam"));
+  const auto found =
+      maximize(source, golden(name, "split_init"), options, never, [](const PassReport&) {});
+  EXPECT_LT(relative_error(found.logits, golden(name, "split_best")), 1e-6);
+  EXPECT_LT(relative_error(found.last, golden(name, "split_last")), 1e-6);
+}
+
+class MixedRisk : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(MixedRisk, Golden) {
+  const auto& name = GetParam();
+  RiskOptions options;
+  options.temperature = golden_scalar(name, "temperature");
+  options.irm_weight = golden_scalar(name, "irm_weight");
+  options.balance.nonorm = golden_scalar(name, "nonorm") != 0;
+  const bool online = name == "mixup_soft_online";
+  const loss::Mix mix{golden(name, "lam"), online ? golden(name, "labels_aux") : torch::Tensor()};
+  const auto z1 = golden(name, "z1"), z2 = golden(name, "z2"), logits = golden(name, "split");
+  const auto risk = batch_risk(z1, z2, logits, options, std::nullopt, mix);
+  EXPECT_NEAR(risk.risk.item<double>() / golden_scalar(name, "risk"), 1, 1e-9);
+  EXPECT_LT(relative_error(risk.grad, golden(name, "grad_split")), 1e-9);
+  // The same rows chosen from a bank that holds more.
+  const auto order = torch::arange(z1.size(0) - 1, -1, -1);
+  const auto more = [&](const torch::Tensor& z) { return z.index_select(0, order); };
+  const auto chosen = batch_risk(more(z1), more(z2), logits, options, order, mix);
+  EXPECT_TRUE(torch::equal(chosen.grad, risk.grad));
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, MixedRisk,
+                         ::testing::Values("mixup_soft_offline", "mixup_soft_offline_nonorm",
+                                           "mixup_soft_online"),
+                         [](const auto& test) { return test.param; });
+
 // Two groups whose views agree only inside their group: the search must find a worse risk than it
 // started from, and report exactly the passes that the stopping rule allows.
 TEST(Maximize, RiskFallsAndTheStoppingRuleHolds) {
@@ -130,6 +169,32 @@ TEST(Maximize, StopsWhereAsked) {
       [&](const PassReport&) { ++passes; });
   EXPECT_TRUE(found.interrupted);
   EXPECT_EQ(passes, 2);
+}
+
+// A search goes on from the state after any pass to the same bits.
+TEST(Maximize, GoesOnFromItsState) {
+  const std::string name = "maximize_offline";
+  MaximizeOptions options;
+  options.risk = golden_options(name);
+  options.passes = 9;
+  const auto source = [&] {
+    return BankSource(golden(name, "z1"), golden(name, "z2"), 20, /*shuffle=*/true, 3, 1);
+  };
+  auto whole_source = source();
+  std::vector<double> whole_risks, risks;
+  const auto whole = maximize(whole_source, golden(name, "split_init"), options, never,
+                              [&](const PassReport& r) { whole_risks.push_back(r.risk); });
+  auto state = new_search(golden(name, "split_init"));
+  for (const size_t stop : {1u, 4u, 8u, 99u}) {
+    auto again = source();
+    const auto found = maximize(
+        again, state, options, [&] { return risks.size() == stop; },
+        [&](const PassReport& r) { risks.push_back(r.risk); });
+    EXPECT_EQ(found.interrupted, stop != 99u);
+    if (stop == 99u) EXPECT_TRUE(torch::equal(found.logits, whole.logits));
+    if (stop == 99u) EXPECT_TRUE(torch::equal(found.last, whole.last));
+  }
+  EXPECT_EQ(risks, whole_risks);
 }
 
 // Hard weights, one environment empty: nothing is lost to 0 times infinity.
@@ -194,6 +259,18 @@ TEST(PartitionSet, KeepsAllOrTheNewest) {
     EXPECT_TRUE(torch::equal(environments,
                              retain ? torch::tensor({{1, 0}, {1, 1}}) : torch::tensor({{1, 1}})));
   }
+}
+
+// What a resumed run adds again, oldest first, is what the run itself had kept.
+TEST(PartitionSet, KeepsTheNewestFew) {
+  PartitionSet set(true, torch::kCPU, 2), again(true, torch::kCPU, 2);
+  for (int64_t i = 0; i < 4; ++i) set.add(torch::eye(4).roll(i, 1).slice(0, 0, 3));
+  EXPECT_EQ(set.size(), 2);
+  for (const auto& logits : set.logits()) again.add(logits);
+  const auto index = torch::tensor({0, 2});
+  EXPECT_TRUE(torch::equal(set.environments(index), torch::tensor({{2, 0}, {3, 1}})));
+  EXPECT_TRUE(torch::equal(again.environments(index), set.environments(index)));
+  EXPECT_EQ(PartitionSet(false, torch::kCPU, 2).size(), 0);
 }
 
 TEST(RandomLogits, AreStandardNormalAndKeyed) {

@@ -101,12 +101,12 @@ TEST(EmbedViews, DependsOnTheKeyAlone) {
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
-  const auto bank = embed_views(model, source, 5, 30, false);
+  const auto bank = embed_views(model, source, {}, 5, 30, false);
   source.loader.workers = 3;
-  const auto chunked = embed_views(model, source, 5, 7, false);
+  const auto chunked = embed_views(model, source, {}, 5, 7, false);
   EXPECT_LT(testing::relative_error(chunked.z1, bank.z1), 1e-5);
   EXPECT_LT(testing::relative_error(chunked.z2, bank.z2), 1e-5);
-  EXPECT_FALSE(torch::allclose(bank.z1, embed_views(model, source, 6, 30, false).z1));
+  EXPECT_FALSE(torch::allclose(bank.z1, embed_views(model, source, {}, 6, 30, false).z1));
   EXPECT_FALSE(torch::allclose(bank.z1, bank.z2));
   EXPECT_TRUE(model->is_training());
 }

@@ -94,8 +94,8 @@ TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
     second.views.loader.workers = 3;
     const auto saved = second.folder->load_state();
     ASSERT_TRUE(saved);
-    restore(*second.state, *saved, path / "state.pt");
-    second.folder->continue_texts(saved->text_sizes);
+    restore(*second.state, saved->first, saved->second);
+    second.folder->continue_texts(saved->first.text_sizes);
     EXPECT_TRUE(second.trainer().run());
     expect_same_weights(whole.state->model, second.state->model);
     EXPECT_TRUE(torch::equal(whole.state->partitions.newest(), second.state->partitions.newest()));
@@ -152,8 +152,8 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
   again.options.train.shuffle = false;
   const auto saved = again.folder->load_state();
   ASSERT_TRUE(saved);
-  restore(*again.state, *saved, "state.pt");
-  again.folder->continue_texts(saved->text_sizes);
+  restore(*again.state, saved->first, saved->second);
+  again.folder->continue_texts(saved->first.text_sizes);
   EXPECT_TRUE(again.trainer().run());
   expect_same_weights(whole.state->model, again.state->model);
 }

@@ -50,6 +50,10 @@ void write_atomically(const std::filesystem::path& path,
                       const std::function<void(FileWriter&)>& fill);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
+// Renames a file inside its folder, replacing what is there, and flushes the folder. Throws
+// UserError.
+void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
 // Lines appended to a file, each handed to the system at once. Throws UserError as soon as one
 // cannot be written.
 class LineFile {

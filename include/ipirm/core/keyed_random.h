@@ -10,16 +10,17 @@ namespace ipirm::core {
 // What a stream of draws is for. Two purposes never share a stream. Values are part of what makes a
 // run reproducible: never renumber.
 enum class Purpose : uint8_t {
-  kTrainOrder = 1,     // permutation of the training set, one an epoch
-  kTrainView = 2,      // augmentation of minimization views
-  kMaximizeView = 3,   // augmentation of maximization views
-  kLinearOrder = 4,    // permutation of the linear evaluation's training set
-  kLinearView = 5,     // augmentation of the linear evaluation's training views
-  kColoredDigits = 6,  // hue, noise and split of the embedded set
-  kModelInit = 7,      // initial weights (seeds torch's generator)
-  kPartitionInit = 8,  // initial partition logits
-  kMaximizeOrder = 9,  // permutation of the bank, one a pass
-  kMixup = 10,         // mixing coefficients and partners
+  kTrainOrder = 1,      // permutation of the training set, one an epoch
+  kTrainView = 2,       // augmentation of minimization views
+  kMaximizeView = 3,    // augmentation of maximization views
+  kLinearOrder = 4,     // permutation of the linear evaluation's training set
+  kLinearView = 5,      // augmentation of the linear evaluation's training views
+  kColoredDigits = 6,   // hue, noise and split of the embedded set
+  kModelInit = 7,       // initial weights (seeds torch's generator)
+  kPartitionInit = 8,   // initial partition logits
+  kMaximizeOrder = 9,   // permutation of the bank, one a pass
+  kMixup = 10,          // mixing coefficients and partners, minimization
+  kMaximizeMixup = 11,  // and maximization
 };
 
 // One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
@@ -35,8 +36,10 @@ class KeyedRandom {
   bool chance(double p) { return uniform() < p; }
   uint32_t below(uint32_t n);  // uniform in 0..n-1 without bias; n > 0
   double normal();             // standard normal (Box-Muller)
-  double gamma(double shape);  // Gamma(shape, 1), shape > 0 (Marsaglia and Tsang 2000)
-  double beta(double a, double b);
+  // The logarithm of a Gamma(shape, 1), shape > 0 (Marsaglia and Tsang 2000): the value itself
+  // would underflow for small shapes.
+  double log_gamma(double shape);
+  double beta(double a, double b);  // a, b > 0
 
  private:
   void refill();

@@ -17,6 +17,12 @@ struct Terms {
   torch::Tensor batch;    // InfoNCE over the whole batch; 0 where keep_cont is off
 };
 
+// The one place that sums partitions and environments: loss = mean contrastive + w mean penalty +
+// batch (where defined: a scalar), divided by w if w > 1. contrastive, penalty (P, K); w =
+// penalty_weight >= 0.
+Terms combine(const torch::Tensor& contrastive, const torch::Tensor& penalty,
+              const torch::Tensor& batch, double penalty_weight);
+
 // loss = mean contrastive + [keep_cont] InfoNCE(batch) + w mean penalty, divided by w if w > 1.
 // z1, z2 (B, d); environment (P, B) int64 on the same device, P >= 1; w = penalty_weight >= 0.
 Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,

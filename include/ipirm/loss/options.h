@@ -1,9 +1,17 @@
-// Settings of the minimization losses (SPEC 4, 7).
+// Settings of the minimization losses (SPEC 4, 6, 7).
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ipirm::loss {
+
+// MixUp of the first views (SPEC 6).
+struct MixupOptions {
+  bool on = false;
+  double alpha = 1.0;         // shares are drawn from Beta(alpha, alpha), > 0
+  std::string mode = "full";  // each environment's views are mixed anew; there is no other
+};
 
 struct LossOptions {
   double temperature = 0.5;      // T, > 0
@@ -13,6 +21,7 @@ struct LossOptions {
   bool baseline = false;         // contrastive loss alone, no environments
   bool debiased = false;         // the debiased form of the baseline
   double tau_plus = 0.1;         // positive class prior of the debiased form, [0, 1)
+  MixupOptions mixup;
 };
 
 }  // namespace ipirm::loss

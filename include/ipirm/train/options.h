@@ -14,14 +14,16 @@ struct TrainOptions {
   int64_t penalty_iters = 0;    // epochs before which the penalty's weight is 0, >= 0
   bool increasing_weight =
       false;  // the penalty's weight grows linearly from 0 at epoch 1 to penalty_weight at the last
-  int64_t maximize_iter = 30;  // epochs between maximizations, >= 1
-  bool retain_group = false;   // all partitions so far count, not the newest alone
-  bool bf16 = false;           // autocast to bfloat16
-  bool shuffle = true;         // a fresh order each epoch
-  int64_t max_steps = 0;       // stop after this many steps of the run; 0: never
-  int64_t save_every = 25;     // epochs between checkpoints, >= 1
-  int64_t eval_every = 25;     // epochs between kNN evaluations, >= 1
-  int64_t log_every = 10;      // steps between lines of log.txt, >= 1
+  int64_t maximize_iter = 30;    // epochs between maximizations, >= 1
+  bool retain_group = false;     // all partitions so far count, not the newest alone
+  int64_t retain_group_set = 0;  // with retain_group: the newest so many alone; 0: all
+  bool bf16 = false;             // autocast to bfloat16
+  bool shuffle = true;           // a fresh order each epoch
+  int64_t max_steps = 0;         // stop after this many steps of the run; 0: never
+  int64_t save_every = 25;       // epochs between checkpoints, >= 1
+  double save_minutes = 30;      // minutes between states within them, >= 0; 0: none
+  int64_t eval_every = 25;       // epochs between kNN evaluations, >= 1
+  int64_t log_every = 10;        // steps between lines of log.txt, >= 1
   uint64_t seed = 1234;
 };
 

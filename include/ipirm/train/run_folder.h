@@ -7,8 +7,10 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipirm/core/files.h"
@@ -17,6 +19,8 @@
 #include "ipirm/train/run_state.h"
 
 namespace ipirm::train {
+
+class BackgroundWriter;
 
 // The terms of one step, read from the device.
 struct StepRecord {
@@ -34,6 +38,7 @@ class RunFolder {
   // Makes and locks the folder. Throws UserError if it cannot be written to, is in use, or holds a
   // run and `existing` is kRefuse. kOverwrite removes the files of the earlier run, and only those.
   RunFolder(std::filesystem::path path, ExistingRun existing);
+  ~RunFolder();
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -51,22 +56,30 @@ class RunFolder {
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
 
   void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
-  void save_model(int64_t epoch, const model::Model& model) const;        // model_E.pt
-  // state.pt: the whole state, with the lengths of the text files at this moment.
-  void save_state(const RunState& state, const std::string& name = "state.pt");
-  // The state to resume from, or nothing.
-  std::optional<SavedState> load_state() const;
+  // model_E.pt and state.pt are copied at once and written by a thread; what goes wrong there is
+  // thrown by the next of these calls. The state before stays as state_previous.pt. Weights are
+  // written before the state that follows them.
+  void save_model(int64_t epoch, const model::Model& model);
+  // The whole state, with the lengths of the text files at this moment.
+  void save_state(const RunState& state);
+  // Waits for what is being written.
+  void finish();
+  // failed_state.pt, for inspection; at once.
+  void save_failed_state(const RunState& state);
+  // The newest good state, with the file it is from, or nothing. A damaged newest one is reported,
+  // set aside as state_damaged.pt, and the one before it is used. Throws UserError when only
+  // damaged ones are there.
+  std::optional<std::pair<SavedState, std::filesystem::path>> load_state();
+  // Whether the folder holds a state at all.
+  static bool holds_state(const std::filesystem::path& folder);
   // Cuts the text files back to the lengths they had when the state to go on from was saved (0:
   // start anew).
   void continue_texts(const std::array<uint64_t, 3>& sizes);
-  // The events written so far, and a way back to there: a search that is made anew leaves no trace
-  // of its first try.
-  uint64_t mark() const { return metrics_->size(); }
-  void rewind(uint64_t mark) { metrics_->truncate_to(mark); }
 
  private:
   std::filesystem::path path_;
   core::FolderLock lock_;
+  std::unique_ptr<BackgroundWriter> writer_;
   std::optional<core::LineFile> log_, metrics_, knn_;
 };
 

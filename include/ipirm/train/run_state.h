@@ -6,10 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/model/model.h"
 #include "ipirm/ops/adam.h"
+#include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/partition_set.h"
 
 namespace ipirm::train {
@@ -32,6 +34,7 @@ struct RunState {
   ops::Adam adam;
   partition::PartitionSet partitions;
   Position position;
+  std::optional<partition::SearchState> search = {};  // of the maximization under way
 };
 
 // A state as read from a file.
@@ -42,9 +45,9 @@ struct SavedState {
   std::array<uint64_t, 3> text_sizes = {};  // bytes of log.txt, metrics.jsonl, knn_result.txt
 };
 
-// Atomically.
-void write_run_state(const std::filesystem::path& path, const RunState& state,
-                     const std::array<uint64_t, 3>& text_sizes);
+// What a state file holds: copies on the CPU, which the run does not change any more.
+checkpoint::StateDict copy_run_state(const RunState& state,
+                                     const std::array<uint64_t, 3>& text_sizes);
 
 // Throws UserError for a file that is no run state, of another version, or damaged.
 SavedState read_run_state(const std::filesystem::path& path);

@@ -60,6 +60,7 @@ class Trainer {
   void checkpoint(int64_t epoch);
   // Reads the steps since the last read; writes them down and checks them.
   void write_steps();
+  void save_if_due();        // the state, every save_minutes
   bool stopped();            // saves the state and says so; false
   void save_what_is_left();  // after a failure: the state up to the last whole step
   DivergedError diverged(const std::string& what);
@@ -77,7 +78,7 @@ class Trainer {
   int64_t steps_per_epoch_;
   StepHistory history_;
   StepRecord last_step_;
-  std::chrono::steady_clock::time_point last_read_;
+  std::chrono::steady_clock::time_point last_read_, last_save_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace ipirm::train

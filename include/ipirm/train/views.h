@@ -33,16 +33,19 @@ data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, ui
 // Projections (N, d) float32 of two views of every sample, on the model's device.
 struct FeatureBank {
   torch::Tensor z1, z2;
+  torch::Tensor lam;  // (N) where the first views were mixed
 };
 
 // Embeds two views of every sample with the network in evaluation mode (restored afterwards).
 // maximization: the epoch after which it runs, 0 before the first. Ends early with an empty bank
-// when interrupted. chunk: samples a forward pass.
-FeatureBank embed_views(model::Model& model, const ViewSource& source, uint64_t maximization,
+// when interrupted. chunk: samples a forward pass. With options.mixup the first views are mixed
+// before, batch by batch of options.batch_size in the set's order.
+FeatureBank embed_views(model::Model& model, const ViewSource& source,
+                        const partition::MaximizeOptions& options, uint64_t maximization,
                         int64_t chunk, bool bf16);
 
-// The features of an online maximization: each pass embeds fresh views; its last partial batch is
-// dropped.
+// The features of an online maximization: each pass embeds fresh views, the first one mixed with
+// options.mixup; its last partial batch is dropped.
 class OnlineSource : public partition::FeatureSource {
  public:
   // batch_size 0, or larger than the set: the whole set. Uses model in evaluation mode until
@@ -59,9 +62,10 @@ class OnlineSource : public partition::FeatureSource {
  private:
   model::Model model_;
   ViewSource source_;
+  partition::MaximizeOptions options_;
   int64_t batch_size_, chunk_;
-  bool shuffle_, bf16_, was_training_;
-  uint64_t maximization_;
+  bool bf16_, was_training_;
+  uint64_t maximization_, key_ = 0, batch_ = 0;  // key and number of the pass's next batch
   std::unique_ptr<data::Loader> loader_;
 };
 

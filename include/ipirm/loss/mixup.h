@@ -1,0 +1,74 @@
+// MixUp (SPEC 6): what is mixed with what, and the contrastive loss and IRM penalty of mixed views.
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+
+#include "ipirm/core/keyed_random.h"
+#include "ipirm/loss/options.h"
+
+namespace ipirm::loss {
+
+// What a step's mixes are drawn from: a stream for the whole batch, and one for each environment.
+struct MixKey {
+  uint64_t seed = 1234, epoch = 0, step = 0;  // step within the epoch, from 0, < 2^24
+
+  core::KeyedRandom of_batch() const { return stream(0, 0); }
+  // The environment of partition p in which the batch's sample number `first` is the first. Keyed
+  // by that and not by the environment's number, so that renaming environments changes no image.
+  core::KeyedRandom of_environment(int64_t p, int64_t first) const {
+    return stream(static_cast<uint32_t>(1 + p % 255), static_cast<uint64_t>(first));
+  }
+
+ private:
+  core::KeyedRandom stream(uint32_t view, uint64_t first) const {
+    return {seed, core::Purpose::kMixup, epoch, step << 24 | first, view};
+  }
+};
+
+// How the n images of a batch are mixed.
+struct Mix {
+  torch::Tensor lam;      // (n) in [.5, 1], share of the image itself
+  torch::Tensor partner;  // (n) int64 in 0..n-1, the image mixed in; undefined where it is not used
+};
+
+// Coefficients max(l, 1 - l), l ~ Beta(alpha, alpha), one an image, and a permutation for the
+// partners, all from one stream. n >= 1, alpha > 0. On the CPU, float64.
+Mix draw_mix(core::KeyedRandom random, int64_t n, double alpha);
+
+// lam x + (1 - lam) x[partner] image by image; x (n, ...) keeps device, type and memory format. The
+// same bits on every device.
+torch::Tensor mix_images(const torch::Tensor& x, const Mix& mix);
+
+// Of one batch, or of one environment's samples; scalars with a graph.
+struct MixedTerms {
+  torch::Tensor contrastive;
+  torch::Tensor penalty;
+};
+
+// With l = z1 z2ᵀ / temperature (n, n), m the mean of lam and CE the mean over rows:
+//   contrastive = m CE(l, own row) + (1 - m) CE(l, partner)
+//   penalty     = Σ_k g_k², g its gradient with respect to a vector of n ones that multiplies l
+//                 column by column (columns are samples).
+// z1 (n, d) projections of the mixed views, z2 (n, d) of the others, n >= 1. A single backward pass
+// suffices: g is written out.
+MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const Mix& mix,
+                       double temperature);
+
+// Projections (n, d) of images (n, ...).
+using Embed = std::function<torch::Tensor(const torch::Tensor& images)>;
+
+// Terms of the whole batch: its first views view1 (B, ...), mixed and embedded, against z2 (B, d).
+MixedTerms mixed_batch_terms(const torch::Tensor& view1, const torch::Tensor& z2, const MixKey& key,
+                             const LossOptions& options, const Embed& embed);
+
+// Terms (1, K) of the environments of partition p, environment (B) int64 on the CPU. Each
+// environment's first views are mixed anew among themselves and embedded on their own; one of a
+// single sample or none is not embedded and counts 0. Columns follow the environments' first
+// samples in the batch.
+MixedTerms mixed_environment_terms(const torch::Tensor& view1, const torch::Tensor& z2,
+                                   const torch::Tensor& environment, int64_t p, const MixKey& key,
+                                   const LossOptions& options, const Embed& embed);
+
+}  // namespace ipirm::loss
