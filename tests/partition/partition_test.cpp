@@ -191,8 +191,9 @@ TEST(Maximize, GoesOnFromItsState) {
         again, state, options, [&] { return risks.size() == stop; },
         [&](const PassReport& r) { risks.push_back(r.risk); });
     EXPECT_EQ(found.interrupted, stop != 99u);
-    if (stop == 99u) EXPECT_TRUE(torch::equal(found.logits, whole.logits));
-    if (stop == 99u) EXPECT_TRUE(torch::equal(found.last, whole.last));
+    if (stop != 99u) continue;
+    EXPECT_TRUE(torch::equal(found.logits, whole.logits));
+    EXPECT_TRUE(torch::equal(found.last, whole.last));
   }
   EXPECT_EQ(risks, whole_risks);
 }
