@@ -24,8 +24,6 @@ namespace {
 
 using at::Tensor;
 
-constexpr double kSafeExponent = 22;  // E and its sums stay far inside float32
-
 template <class T>
 class Forward {
  public:
@@ -163,7 +161,7 @@ bool environment_loss_applies(const Tensor& z1, const Tensor& z2, double tempera
     return z.detach().square().sum(1).max().item().toDouble();
   };
   const double bound = std::max(largest(z1), largest(z2));
-  return bound / std::min(temperature, irm_temperature) < kSafeExponent;
+  return exponents_are_safe(bound, std::min(temperature, irm_temperature));
 }
 
 std::tuple<Tensor, Tensor, Tensor> environment_loss_forward(const Tensor& z1, const Tensor& z2,

@@ -18,16 +18,14 @@
 #include <limits>
 #include <vector>
 
+#include "ops/row_blocks.h"
+
 namespace ipirm::ops::reference {
 namespace {
 
 using at::Tensor;
 
-// On the CPU a block stays in the cache unless it would be too thin for fast matrix products; on a
-// GPU it is large enough to fill it.
-constexpr int64_t kCpuWorkspaceBytes = int64_t{2} << 20;
-constexpr int64_t kCpuThickRows = 64;
-constexpr int64_t kLargeWorkspaceBytes = int64_t{64} << 20;
+constexpr int64_t kWorkspaceBytes = int64_t{64} << 20;
 constexpr int64_t kBlockBuffers = 10;  // S, C, l and q at two temperatures, R, masks, temporaries
 
 struct Inputs {
@@ -88,11 +86,9 @@ Partition make_partition(const Inputs& in, const Tensor& environment) {
 // Calls visit(block) on blocks that cover all rows.
 template <class Visit>
 void for_each_block(const Inputs& in, Visit visit) {
-  const int64_t row_bytes = in.m() * in.z.element_size() * kBlockBuffers;
   const int64_t n = in.batch();
-  int64_t rows = kLargeWorkspaceBytes / row_bytes;
-  if (in.z.is_cpu()) rows = std::min(rows, std::max(kCpuWorkspaceBytes / row_bytes, kCpuThickRows));
-  rows = std::clamp<int64_t>(rows, 1, n);
+  const int64_t rows = rows_of_block(in.m() * in.z.element_size() * kBlockBuffers, kWorkspaceBytes,
+                                     in.z.is_cpu(), n);
   const auto sample = at::arange(n, in.z.options().dtype(at::kLong)).repeat(2);
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t first = 0; first < n; first += rows) {

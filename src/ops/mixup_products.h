@@ -11,9 +11,9 @@ namespace ipirm::ops {
 class MixupProducts {
  public:
   virtual ~MixupProducts() = default;
-  virtual at::Tensor max() const = 0;    // (n, 1) m_i
-  virtual at::Tensor own() const = 0;    // (n, 1) l_ii
-  virtual at::Tensor other() const = 0;  // (n, 1) l_ip; undefined without partners
+  at::Tensor max;    // (n, 1) m_i
+  at::Tensor own;    // (n, 1) l_ii
+  at::Tensor other;  // (n, 1) l_ip; undefined without partners
   // All (n, K) -> (n, K).
   virtual at::Tensor row_sums(const at::Tensor& x) = 0;       // Σ_j E_ij x_j
   virtual at::Tensor row_sums_h(const at::Tensor& x) = 0;     // Σ_j H_ij x_j

@@ -15,6 +15,13 @@ namespace ipirm::ops {
 // where PairSweep::place() says, zeros elsewhere.
 using ViewColumns = at::Tensor;
 
+// Whether no exponent or sum of exponentials leaves float32's range at this temperature, so that
+// they can be taken as they are. bound: the largest |z|² of a view; no |l_ij| is larger than
+// bound/T.
+inline bool exponents_are_safe(double bound, double temperature) {
+  return bound / temperature < 22;
+}
+
 // The pairs of 2N views; S_ij = z_i·z_j. Pairs of one sample never count: neither a view with
 // itself nor the two of a sample.
 template <class T>
@@ -38,9 +45,9 @@ class PairSweep {
   }
   // Inner products of each sample's two views, (N) double.
   const std::vector<double>& positives() const { return positives_; }
-  // Whether no exponent or sum of exponentials leaves float32's range at this temperature, so that
-  // they can be taken as they are: no |l_ij| is larger than the largest |z|²/T.
-  bool exponents_are_safe(double temperature) const { return bound_ / temperature < 22; }
+  bool exponents_are_safe(double temperature) const {
+    return ops::exponents_are_safe(bound_, temperature);
+  }
 
   // What the receiving view i gets, for each column: Σ_j F_ij in_j. `in` may depend on whether j's
   // sample comes before or after i's, and `out` on whether i's comes before or after j's (SPEC

@@ -81,8 +81,7 @@ Batch make_batch(const Tensor& weights, const Tensor& lam, const std::optional<T
 }
 
 Rows make_rows(const Batch& batch, MixupProducts& products) {
-  Rows rows{
-      products.max(), products.own(), products.other(), products.row_sums(batch.w), {}, {}, {}};
+  Rows rows{products.max, products.own, products.other, products.row_sums(batch.w), {}, {}, {}};
   const auto x = (rows.own - rows.max).exp();
   // A row that has neither weight beside i nor an exponential of note at i would have D = 0.
   const double least = batch.w.scalar_type() == at::kDouble ? std::numeric_limits<double>::min()

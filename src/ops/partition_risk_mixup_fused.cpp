@@ -20,23 +20,20 @@ class SweepProducts : public MixupProducts {
                 double temperature)
       : sweep_(z1, z2, std::nullopt, /*cross=*/true), temperature_(temperature) {
     const int64_t n = sweep_.num_samples();
-    own_ = at::tensor(sweep_.positives(), at::kDouble).div_(temperature).unsqueeze(1);
-    max_ = at::zeros({n, 1}, at::kDouble);
+    own = at::tensor(sweep_.positives(), at::kDouble).div_(temperature).unsqueeze(1);
+    max = at::zeros({n, 1}, at::kDouble);
     if (partner) {
       const auto partners = z2.index_select(0, *partner).to(at::kDouble);
-      other_ = (z1.to(at::kDouble) * partners).sum(1, /*keepdim=*/true).div_(temperature);
+      other = (z1.to(at::kDouble) * partners).sum(1, /*keepdim=*/true).div_(temperature);
     }
     if (!sweep_.exponents_are_safe(temperature)) {
       shift_ = sweep_.zeros(1);
       auto of_rows = sweep_.of_view(*shift_, 0);
       cross_row_maxima(z1, z2, temperature, of_rows);
-      max_.copy_(of_rows.t());
+      max.copy_(of_rows.t());
     }
   }
 
-  Tensor max() const override { return max_; }
-  Tensor own() const override { return own_; }
-  Tensor other() const override { return other_; }
   Tensor row_sums(const Tensor& x) override { return product(Term::kE, x, 1); }
   Tensor row_sums_h(const Tensor& x) override { return product(Term::kH, x / temperature_, 1); }
   Tensor column_sums(const Tensor& x) override { return product(Term::kE, x, 0); }
@@ -56,7 +53,6 @@ class SweepProducts : public MixupProducts {
   PairSweep<T> sweep_;
   double temperature_;
   std::optional<ViewColumns> shift_;
-  Tensor max_, own_, other_;
 };
 
 }  // namespace

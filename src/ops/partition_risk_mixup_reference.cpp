@@ -7,17 +7,14 @@
 #include <algorithm>
 
 #include "ops/partition_risk_mixup_closed_form.h"
+#include "ops/row_blocks.h"
 
 namespace ipirm::ops::reference {
 namespace {
 
 using at::Tensor;
 
-// On the CPU a block stays in the cache unless it would be too thin for fast matrix products; on a
-// GPU it is large enough to fill it.
-constexpr int64_t kCpuWorkspaceBytes = int64_t{2} << 20;
-constexpr int64_t kCpuThickRows = 64;
-constexpr int64_t kLargeWorkspaceBytes = int64_t{32} << 20;
+constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
 constexpr int64_t kSimilarityBytes = int64_t{32} << 20;
 constexpr int64_t kBlockBuffers = 3;  // logits or H, E and one temporary
 
@@ -28,24 +25,20 @@ class BlockProducts : public MixupProducts {
       : z1_(z1), z2_(z2), temperature_(temperature) {
     // z1 z2ᵀ is kept where it is small; otherwise each product computes it anew.
     if (n() * n() * z1.element_size() <= kSimilarityBytes) similarity_ = at::mm(z1, z2.t());
-    max_ = at::empty({n(), 1}, z1.options());
-    own_ = at::empty_like(max_);
-    if (partner) other_ = at::empty_like(max_);
+    max = at::empty({n(), 1}, z1.options());
+    own = at::empty_like(max);
+    if (partner) other = at::empty_like(max);
     for_each_block([&](int64_t begin, int64_t end) {
       const auto l = logits(begin, end);
-      auto max = max_.slice(0, begin, end);
-      max.copy_(l.amax(1, /*keepdim=*/true));
-      own_.slice(0, begin, end).copy_(own_entries(l, begin, end).unsqueeze(1));
+      max.slice(0, begin, end).copy_(l.amax(1, /*keepdim=*/true));
+      own.slice(0, begin, end).copy_(own_entries(l, begin, end).unsqueeze(1));
       if (partner) {
         const auto index = partner->slice(0, begin, end).unsqueeze(1);
-        other_.slice(0, begin, end).copy_(l.gather(1, index));
+        other.slice(0, begin, end).copy_(l.gather(1, index));
       }
     });
   }
 
-  Tensor max() const override { return max_; }
-  Tensor own() const override { return own_; }
-  Tensor other() const override { return other_; }
   Tensor row_sums(const Tensor& x) override { return rows(x, false); }
   Tensor row_sums_h(const Tensor& x) override { return rows(x, true); }
   Tensor column_sums(const Tensor& x) override { return columns(x, false); }
@@ -57,11 +50,8 @@ class BlockProducts : public MixupProducts {
   // Calls visit(begin, end) on ranges of rows that cover 0..n-1.
   template <class Visit>
   void for_each_block(Visit visit) const {
-    const int64_t row_bytes = n() * z1_.element_size() * kBlockBuffers;
-    int64_t rows = kLargeWorkspaceBytes / row_bytes;
-    if (z1_.is_cpu())
-      rows = std::min(rows, std::max(kCpuWorkspaceBytes / row_bytes, kCpuThickRows));
-    rows = std::clamp<int64_t>(rows, 1, n());
+    const int64_t rows =
+        rows_of_block(n() * z1_.element_size() * kBlockBuffers, kWorkspaceBytes, z1_.is_cpu(), n());
     for (int64_t begin = 0; begin < n(); begin += rows) visit(begin, std::min(begin + rows, n()));
   }
 
@@ -78,7 +68,7 @@ class BlockProducts : public MixupProducts {
   // Rows [begin, end) of E or H.
   Tensor matrix(int64_t begin, int64_t end, bool times_logits) const {
     const auto l = logits(begin, end);
-    auto e = (l - max_.slice(0, begin, end)).exp_();
+    auto e = (l - max.slice(0, begin, end)).exp_();
     own_entries(e, begin, end).zero_();
     return times_logits ? e.mul_(l) : e;
   }
@@ -101,7 +91,6 @@ class BlockProducts : public MixupProducts {
   Tensor z1_, z2_;  // (n, d)
   double temperature_;
   Tensor similarity_;  // (n, n), or undefined
-  Tensor max_, own_, other_;
 };
 
 }  // namespace

@@ -9,15 +9,14 @@
 #include <algorithm>
 
 #include "ops/risk_math.h"
+#include "ops/row_blocks.h"
 
 namespace ipirm::ops::reference {
 namespace {
 
 using at::Tensor;
 
-// On the CPU a block stays in the cache; on a GPU it is large enough to fill it.
-constexpr int64_t kCpuWorkspaceBytes = int64_t{2} << 20;
-constexpr int64_t kLargeWorkspaceBytes = int64_t{64} << 20;
+constexpr int64_t kWorkspaceBytes = int64_t{64} << 20;
 constexpr int64_t kBlockBuffers = 4;  // logits, E, H and one temporary
 
 // Everything that does not depend on the temperature.
@@ -57,7 +56,7 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
   batch.u = at::cat({weights, weights});
   batch.s = batch.u.sum(0);
   batch.w = batch.s - 2 * batch.u;
-  if (batch.m() * batch.m() * batch.z.element_size() <= kLargeWorkspaceBytes) {
+  if (batch.m() * batch.m() * batch.z.element_size() <= kWorkspaceBytes) {
     batch.similarity = at::mm(batch.z, batch.z.t());
   }
   const auto m = static_cast<double>(batch.m());
@@ -70,9 +69,8 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
 // Calls visit(begin, end) on ranges of rows that cover 0..M-1 and never straddle the two views.
 template <class Visit>
 void for_each_block(const Batch& batch, Visit visit) {
-  const int64_t row_bytes = batch.m() * batch.z.element_size() * kBlockBuffers;
-  const int64_t bytes = batch.z.is_cpu() ? kCpuWorkspaceBytes : kLargeWorkspaceBytes;
-  const int64_t rows = std::clamp<int64_t>(bytes / row_bytes, 1, batch.n());
+  const int64_t rows = rows_of_block(batch.m() * batch.z.element_size() * kBlockBuffers,
+                                     kWorkspaceBytes, batch.z.is_cpu(), batch.n());
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t begin = 0; begin < batch.n(); begin += rows) {
       visit(view * batch.n() + begin, view * batch.n() + std::min(begin + rows, batch.n()));

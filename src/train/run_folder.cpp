@@ -126,19 +126,16 @@ void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const
                         logits.to(torch::kFloat32));
 }
 
-void RunFolder::save_model(int64_t epoch, const model::Model& model) {
-  auto weights = checkpoint::state_dict(*model);
-  for (auto& [name, tensor] : weights) tensor = tensor.detach().cpu().clone();
-  const auto path = path_ / core::cat("model_", epoch, ".pt");
-  writer_->submit([path, weights] { checkpoint::write_torch_file(path, weights); });
-}
-
-void RunFolder::save_state(const RunState& state) {
+void RunFolder::save_state(const RunState& state, std::optional<int64_t> model_epoch) {
   writer_->finish();
   for (auto* file : {&log_, &metrics_, &knn_})
     (*file)->flush();  // the state must not know more than they hold
   const auto tensors = copy_run_state(state, {log_->size(), metrics_->size(), knn_->size()});
-  writer_->submit([folder = path_, tensors] {
+  writer_->submit([folder = path_, tensors, model_epoch] {
+    if (model_epoch) {
+      checkpoint::write_torch_file(folder / core::cat("model_", *model_epoch, ".pt"),
+                                   weights_of(tensors));
+    }
     checkpoint::write_torch_file(folder / "state_next.pt", tensors);
     if (fs::exists(folder / "state.pt")) {
       core::rename_durably(folder / "state.pt", folder / "state_previous.pt");

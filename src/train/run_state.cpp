@@ -56,6 +56,14 @@ checkpoint::StateDict copy_run_state(const RunState& state,
   return tensors;
 }
 
+checkpoint::StateDict weights_of(const checkpoint::StateDict& run_state) {
+  checkpoint::StateDict weights;
+  for (const auto& [name, tensor] : run_state) {
+    if (name.rfind("module.", 0) == 0) weights.emplace_back(name, tensor);
+  }
+  return weights;
+}
+
 SavedState read_run_state(const std::filesystem::path& path) {
   SavedState saved;
   saved.tensors = checkpoint::read_torch_file(path);
@@ -126,16 +134,8 @@ void restore_search(RunState& state, const std::map<std::string, torch::Tensor>&
 
 void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source) {
   torch::NoGradGuard no_grad;
-  std::map<std::string, torch::Tensor> rest;
-  checkpoint::StateDict weights;
-  for (const auto& [name, tensor] : saved.tensors) {
-    if (name.rfind("module.", 0) == 0) {
-      weights.emplace_back(name, tensor);
-    } else {
-      rest.emplace(name, tensor);
-    }
-  }
-  checkpoint::load_state_dict(*state.model, weights, source);
+  checkpoint::load_state_dict(*state.model, weights_of(saved.tensors), source);
+  const std::map<std::string, torch::Tensor> rest(saved.tensors.begin(), saved.tensors.end());
   const auto fill = [&](torch::Tensor& into, const std::string& name) {
     const auto found = rest.find(name);
     if (found == rest.end() || found->second.sizes() != into.sizes()) {

@@ -251,15 +251,13 @@ bool Trainer::evaluate(int64_t epoch) {
 }
 
 void Trainer::checkpoint(int64_t epoch) {
-  folder_.save_model(epoch, state_.model);
-  folder_.save_state(state_);
+  folder_.save_state(state_, epoch);
   last_save_ = Clock::now();
 }
 
 bool Trainer::stopped() {
   const auto& at = state_.position;
-  if (out_of_steps()) folder_.save_model(at.epoch, state_.model);
-  folder_.save_state(state_);
+  folder_.save_state(state_, out_of_steps() ? std::optional(at.epoch) : std::nullopt);
   folder_.finish();
   const char* const next[] = {"minimization", "maximization", "evaluation"};
   core::log_info(core::cat(

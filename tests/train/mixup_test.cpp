@@ -264,16 +264,8 @@ TEST(MixupMemory, IsFlatInTheNumberOfPartitions) {
 
 // --- Whole runs ----------------------------------------------------------------------------------
 
-class MixupRun : public ::testing::TestWithParam<bool> {
+class MixupRun : public RunTest, public ::testing::WithParamInterface<bool> {
  protected:
-  void SetUp() override {
-    core::set_log_level("warning");
-    torch::set_num_threads(1);
-    root_ = fs::temp_directory_path() / core::cat("ipirm_mixup_", ::getpid());
-    fs::remove_all(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   // Retained partitions and an offline search, or the newest partition and an online one; both
   // mixed.
   static void prepare(SmallRun& run, bool retained) {
@@ -284,8 +276,6 @@ class MixupRun : public ::testing::TestWithParam<bool> {
     run.options.maximize.batch_size = 20;  // of 48
     run.state->partitions = partition::PartitionSet(retained, torch::kCPU, retained ? 2 : 0);
   }
-
-  fs::path root_;
 };
 
 // Stopped after any step, with other workers, a resumed run ends with the same bits.

@@ -1,6 +1,7 @@
 // A training run small enough for tests: 48 random images, a narrow ResNet-18, batches of 16.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -13,6 +14,20 @@
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::train {
+
+// A folder for the runs of one test.
+class RunTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    core::set_log_level("warning");
+    torch::set_num_threads(1);
+    root_ = std::filesystem::temp_directory_path() / core::cat("ipirm_run_", ::getpid());
+    std::filesystem::remove_all(root_);
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  std::filesystem::path root_;
+};
 
 // Random 16x16 images of 3 classes that differ in brightness.
 class RandomImages : public data::ImageSet {

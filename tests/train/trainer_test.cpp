@@ -17,16 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class TrainerTest : public ::testing::Test {
+class TrainerTest : public RunTest {
  protected:
-  void SetUp() override {
-    core::set_log_level("warning");
-    torch::set_num_threads(1);
-    root_ = fs::temp_directory_path() / core::cat("ipirm_trainer_", ::getpid());
-    fs::remove_all(root_);
-  }
-  void TearDown() override { fs::remove_all(root_); }
-
   static std::vector<std::string> lines(const fs::path& path) {
     std::ifstream file(path);
     std::vector<std::string> all;
@@ -49,8 +41,6 @@ class TrainerTest : public ::testing::Test {
     for (size_t i = 0; i < x.size(); ++i)
       EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
   }
-
-  fs::path root_;
 };
 
 TEST_F(TrainerTest, WritesWhatTheSpecSays) {

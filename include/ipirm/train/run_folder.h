@@ -56,12 +56,10 @@ class RunFolder {
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
 
   void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
-  // model_E.pt and state.pt are copied at once and written by a thread; what goes wrong there is
-  // thrown by the next of these calls. The state before stays as state_previous.pt. Weights are
-  // written before the state that follows them.
-  void save_model(int64_t epoch, const model::Model& model);
-  // The whole state, with the lengths of the text files at this moment.
-  void save_state(const RunState& state);
+  // state.pt: the whole state, with the lengths of the text files at this moment; with model_epoch
+  // also model_E.pt, before it. Copied at once and written by a thread; what goes wrong there is
+  // thrown by the next of these calls. The state before stays as state_previous.pt.
+  void save_state(const RunState& state, std::optional<int64_t> model_epoch = {});
   // Waits for what is being written.
   void finish();
   // failed_state.pt, for inspection; at once.

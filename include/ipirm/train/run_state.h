@@ -49,6 +49,9 @@ struct SavedState {
 checkpoint::StateDict copy_run_state(const RunState& state,
                                      const std::array<uint64_t, 3>& text_sizes);
 
+// The weights among them, as model_E.pt holds them.
+checkpoint::StateDict weights_of(const checkpoint::StateDict& run_state);
+
 // Throws UserError for a file that is no run state, of another version, or damaged.
 SavedState read_run_state(const std::filesystem::path& path);
 
