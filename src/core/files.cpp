@@ -19,21 +19,26 @@ namespace ipirm::core {
 namespace fs = std::filesystem;
 namespace {
 
-[[noreturn]] void fail(const fs::path& path, const char* action) {
+enum class Access { kRead, kWrite };
+
+// Reports errno.
+[[noreturn]] void fail(const fs::path& path, const char* action, Access access) {
   const int code = errno;
   const char* advice = "";
   if (code == ENOSPC || code == EDQUOT) advice = "; free some space and run again";
   if (code == EACCES || code == EPERM || code == EROFS) advice = "; choose a place you may use";
   if (code == ENOENT) advice = "; check the path";
-  throw UserError(cat(path.string(), ": cannot ", action, ": ", std::strerror(code), advice));
+  const auto what = cat(path.string(), ": cannot ", action, ": ", std::strerror(code), advice);
+  if (access == Access::kWrite) throw WriteError(what);
+  throw UserError(what);
 }
 
 // A descriptor that closes itself on every way out.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, const char* action)
+  Descriptor(const fs::path& path, int flags, const char* action, Access access)
       : fd_(file_system().open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-    if (fd_ < 0) fail(path, action);
+    if (fd_ < 0) fail(path, action, access);
   }
   ~Descriptor() { close(); }
   Descriptor(const Descriptor&) = delete;
@@ -48,7 +53,7 @@ class Descriptor {
 
 struct stat regular_file_status(int fd, const fs::path& path) {
   struct stat status = {};
-  if (::fstat(fd, &status) != 0) fail(path, "read");
+  if (::fstat(fd, &status) != 0) fail(path, "read", Access::kRead);
   if (!S_ISREG(status.st_mode))
     throw UserError(cat(path.string(), ": is no regular file; check the path"));
   return status;
@@ -60,7 +65,7 @@ void write_all(int fd, const fs::path& path, const void* data, size_t size) {
     const ssize_t written = file_system().write(fd, bytes, size);
     if (written < 0 && errno == EINTR) continue;
     if (written == 0) errno = EIO;  // no progress and no reason: do not try for ever
-    if (written <= 0) fail(path, "write");
+    if (written <= 0) fail(path, "write", Access::kWrite);
     bytes += written;
     size -= static_cast<size_t>(written);
   }
@@ -72,23 +77,38 @@ void flush_to_disk(int fd, const fs::path& path, const char* action) {
   do {
     result = file_system().fsync(fd);
   } while (result != 0 && errno == EINTR);
-  if (result != 0 && errno != EINVAL) fail(path, action);
+  if (result != 0 && errno != EINVAL) fail(path, action, Access::kWrite);
 }
 
+// Gathers small pieces (a torch file has thousands), so that few calls go to the system.
 class DescriptorWriter : public FileWriter {
  public:
   DescriptorWriter(int fd, const fs::path& path) : fd_(fd), path_(path) {}
-  void write(const void* data, size_t size) override { write_all(fd_, path_, data, size); }
+  void write(const void* data, size_t size) override {
+    if (gathered_.size() + size > kCapacity) pass_on();
+    if (size > kCapacity) {
+      write_all(fd_, path_, data, size);
+    } else {
+      gathered_.append(static_cast<const char*>(data), size);
+    }
+  }
+  // Hands the rest to the system.
+  void pass_on() {
+    write_all(fd_, path_, gathered_.data(), gathered_.size());
+    gathered_.clear();
+  }
 
  private:
+  static constexpr size_t kCapacity = size_t{1} << 20;  // bytes
   int fd_;
   const fs::path& path_;
+  std::string gathered_;
 };
 
 }  // namespace
 
 std::string read_file(const fs::path& path, uint64_t max_bytes) {
-  Descriptor file(path, O_RDONLY, "open");
+  Descriptor file(path, O_RDONLY, "open", Access::kRead);
   const auto size = static_cast<uint64_t>(regular_file_status(file.get(), path).st_size);
   if (size > max_bytes) {
     throw UserError(cat(path.string(), ": holds ", size, " bytes, more than the ", max_bytes,
@@ -99,7 +119,7 @@ std::string read_file(const fs::path& path, uint64_t max_bytes) {
   while (done < size) {
     const ssize_t got = ::read(file.get(), content.data() + done, size - done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail(path, "read");
+    if (got < 0) fail(path, "read", Access::kRead);
     if (got == 0) break;
     done += static_cast<size_t>(got);
   }
@@ -108,11 +128,11 @@ std::string read_file(const fs::path& path, uint64_t max_bytes) {
 }
 
 MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  Descriptor file(path, O_RDONLY, "open");
+  Descriptor file(path, O_RDONLY, "open", Access::kRead);
   size_ = static_cast<size_t>(regular_file_status(file.get(), path).st_size);
   if (size_ == 0) return;
   void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (address == MAP_FAILED) fail(path, "map");
+  if (address == MAP_FAILED) fail(path, "map", Access::kRead);
   data_ = static_cast<const uint8_t*>(address);
 }
 
@@ -135,16 +155,18 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 void write_atomically(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
   fs::path temporary = path;
   temporary += ".tmp";
-  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write");
+  Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write", Access::kWrite);
   try {
     // Opened first, so that what cannot be opened leaves the old content in place.
     Descriptor folder(path.has_parent_path() ? path.parent_path() : fs::path("."),
-                      O_RDONLY | O_DIRECTORY, "open");
+                      O_RDONLY | O_DIRECTORY, "open", Access::kWrite);
     DescriptorWriter writer(file.get(), path);
     fill(writer);
+    writer.pass_on();
     flush_to_disk(file.get(), path, "write");
-    if (file.close() != 0) fail(path, "write");
-    if (file_system().rename(temporary.c_str(), path.c_str()) != 0) fail(path, "write");
+    if (file.close() != 0) fail(path, "write", Access::kWrite);
+    if (file_system().rename(temporary.c_str(), path.c_str()) != 0)
+      fail(path, "write", Access::kWrite);
     // The new content stands, but until this a crash of the machine may bring back the old one.
     flush_to_disk(folder.get(), path, "flush the folder of this file, which is written");
   } catch (...) {
@@ -159,16 +181,16 @@ void write_atomically(const fs::path& path, std::string_view content) {
 
 void rename_durably(const fs::path& from, const fs::path& to) {
   Descriptor folder(to.has_parent_path() ? to.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY,
-                    "open");
-  if (file_system().rename(from.c_str(), to.c_str()) != 0) fail(to, "write");
+                    "open", Access::kWrite);
+  if (file_system().rename(from.c_str(), to.c_str()) != 0) fail(to, "write", Access::kWrite);
   flush_to_disk(folder.get(), to, "flush the folder of this file, which is written");
 }
 
 LineFile::LineFile(const fs::path& path, bool keep) : path_(path) {
-  Descriptor file(path, O_WRONLY | O_CREAT | (keep ? 0 : O_TRUNC), "write");
+  Descriptor file(path, O_WRONLY | O_CREAT | (keep ? 0 : O_TRUNC), "write", Access::kWrite);
   size_ = static_cast<uint64_t>(regular_file_status(file.get(), path).st_size);
   descriptor_ = file.release();
-  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path, "write");
+  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path, "write", Access::kWrite);
 }
 
 void LineFile::flush() { flush_to_disk(descriptor_, path_, "write"); }
@@ -189,8 +211,9 @@ void LineFile::truncate_to(uint64_t size) {
         " when the state was saved; it was changed from outside, and its last lines are missing"));
     return;
   }
-  if (file_system().ftruncate(descriptor_, static_cast<off_t>(size)) != 0) fail(path_, "write");
-  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path_, "write");
+  if (file_system().ftruncate(descriptor_, static_cast<off_t>(size)) != 0)
+    fail(path_, "write", Access::kWrite);
+  if (::lseek(descriptor_, 0, SEEK_END) < 0) fail(path_, "write", Access::kWrite);
   size_ = size;
 }
 
@@ -201,13 +224,14 @@ void make_writable_folder(const fs::path& path) {
     throw UserError(cat(path.string(), ": cannot make this folder: ", error.message(),
                         "; choose a place you may write to"));
   }
-  if (::access(path.c_str(), W_OK | X_OK) != 0) fail(path, "write into this folder");
+  if (::access(path.c_str(), W_OK | X_OK) != 0)
+    fail(path, "write into this folder", Access::kWrite);
 }
 
 FolderLock::FolderLock(const fs::path& folder) {
-  Descriptor file(folder / ".lock", O_RDWR | O_CREAT, "lock");
+  Descriptor file(folder / ".lock", O_RDWR | O_CREAT, "lock", Access::kWrite);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) fail(folder, "lock");
+    if (errno != EWOULDBLOCK) fail(folder, "lock", Access::kWrite);
     throw UserError(
         cat(folder.string(),
             ": another run is using this folder; wait for it to end, or choose another --name"));

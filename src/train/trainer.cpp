@@ -80,6 +80,12 @@ bool Trainer::run() {
     folder_.finish();
   } catch (const DivergedError&) {
     throw;
+  } catch (const core::WriteError& error) {
+    // The files lack what the state in memory takes for written, so that it is not saved.
+    throw core::WriteError(
+        core::cat(error.what(), RunFolder::holds_state(folder_.path())
+                                    ? "; the state saved before is kept: go on with --resume"
+                                    : "; no state was saved before: --resume starts anew"));
   } catch (...) {
     save_what_is_left();
     throw;

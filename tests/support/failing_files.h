@@ -11,13 +11,14 @@
 
 namespace ipirm::core {
 
-// Counts the calls that write files and fails number `failing` (from 0) with `code`. A failing
-// write first writes half of what it was given, as a disk does that fills up. unlink, by which
-// others clean up, neither counts nor fails.
+// Counts the calls that write files and fails number `failing` (from 0) with `code`, and with
+// for_good all after it. A failing write first writes half of what it was given, as a disk does
+// that fills up. unlink, by which others clean up, neither counts nor fails.
 class FailingFileSystem : public FileSystem {
  public:
   static constexpr int kNever = -1;
-  explicit FailingFileSystem(int failing, int code) : failing_(failing), code_(code) {}
+  FailingFileSystem(int failing, int code, bool for_good = false)
+      : failing_(failing), code_(code), for_good_(for_good) {}
 
   int open(const char* path, int flags, mode_t mode) override {
     const int descriptor = fails("open") ? -1 : FileSystem::open(path, flags, mode);
@@ -45,6 +46,11 @@ class FailingFileSystem : public FileSystem {
 
   int num_calls() const { return num_calls_; }
   int num_open() const { return num_open_; }
+  // The name of call number `failing`; "" if it did not come to that.
+  std::string failed() const {
+    const std::lock_guard lock(mutex_);
+    return failed_;
+  }
   // "open write*9 fsync"
   std::string calls() const {
     return calls_ + (repeated_ > 1 ? "*" + std::to_string(repeated_) : "");
@@ -60,15 +66,18 @@ class FailingFileSystem : public FileSystem {
       last_ = name;
       repeated_ = 1;
     }
-    const bool failing = num_calls_++ == failing_;
+    const int call = num_calls_++;
+    const bool failing = call == failing_ || (for_good_ && failing_ >= 0 && call > failing_);
     if (failing) errno = code_;
+    if (call == failing_) failed_ = name;
     return failing;
   }
 
   const int failing_, code_;
-  std::mutex mutex_;
+  const bool for_good_;
+  mutable std::mutex mutex_;
   std::atomic<int> num_calls_ = 0, num_open_ = 0;
-  std::string calls_, last_;
+  std::string calls_, last_, failed_;
   int repeated_ = 0;
 };
 

@@ -295,19 +295,10 @@ TEST_P(MixupRun, ResumesExactlyFromAnyStep) {
     SmallRun second(path, ExistingRun::kResume);
     prepare(second, GetParam());
     second.views.loader.workers = 3;
-    const auto saved = second.folder->load_state();
-    ASSERT_TRUE(saved);
-    restore(*second.state, saved->first, saved->second);
-    second.folder->continue_texts(saved->first.text_sizes);
+    ASSERT_TRUE(second.resume());
     EXPECT_TRUE(second.trainer().run());
-    const auto a = checkpoint::state_dict(*whole.state->model),
-               b = checkpoint::state_dict(*second.state->model);
-    for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i].second, b[i].second));
-    ASSERT_EQ(second.state->partitions.size(), whole.state->partitions.size());
-    for (size_t p = 0; p < whole.state->partitions.logits().size(); ++p) {
-      EXPECT_TRUE(
-          torch::equal(whole.state->partitions.logits()[p], second.state->partitions.logits()[p]));
-    }
+    SCOPED_TRACE(stop);
+    expect_same_run(root_ / "whole", *whole.state, path, *second.state);
   }
 }
 

@@ -5,10 +5,15 @@
 #include <torch/torch.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
+#include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/train/trainer.h"
@@ -25,6 +30,37 @@ class RunTest : public ::testing::Test {
     std::filesystem::remove_all(root_);
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
+
+  static std::vector<std::string> lines(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    std::vector<std::string> all;
+    for (std::string line; std::getline(file, line);) all.push_back(line);
+    return all;
+  }
+  // Events as text without their wall times and rates.
+  static std::vector<std::string> events(const std::filesystem::path& folder) {
+    std::vector<std::string> all;
+    for (const auto& line : lines(folder / "metrics.jsonl")) {
+      auto event = nlohmann::ordered_json::parse(line);
+      event.erase("seconds");
+      event.erase("samples_per_second");
+      all.push_back(event.dump());
+    }
+    return all;
+  }
+  // Weights and partitions to the bit, and each line of the text files once.
+  static void expect_same_run(const std::filesystem::path& path_a, const RunState& a,
+                              const std::filesystem::path& path_b, const RunState& b) {
+    const auto x = checkpoint::state_dict(*a.model), y = checkpoint::state_dict(*b.model);
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
+    const auto p = a.partitions.logits(), q = b.partitions.logits();
+    ASSERT_EQ(p.size(), q.size());
+    for (size_t i = 0; i < p.size(); ++i) EXPECT_TRUE(torch::equal(p[i], q[i])) << i;
+    EXPECT_EQ(events(path_a), events(path_b));
+    for (const char* name : {"log.txt", "knn_result.txt"})
+      EXPECT_EQ(lines(path_a / name), lines(path_b / name)) << name;
+  }
 
   std::filesystem::path root_;
 };
@@ -87,6 +123,14 @@ struct SmallRun {
     views.loader.workers = 2;
     views.loader.channels_last = true;
     folder.emplace(path, existing);
+  }
+
+  // Goes on from the newest state, as --resume does: false where there is none yet.
+  bool resume() {
+    const auto saved = folder->load_state();
+    if (saved) restore(*state, saved->first, saved->second);
+    folder->continue_texts(saved ? saved->first.text_sizes : std::array<uint64_t, 3>{});
+    return saved.has_value();
   }
 
   Trainer trainer() { return Trainer(options, sets, views, *state, *folder, torch::kCPU); }

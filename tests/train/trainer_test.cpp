@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "train/small_run.h"
@@ -17,31 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class TrainerTest : public RunTest {
- protected:
-  static std::vector<std::string> lines(const fs::path& path) {
-    std::ifstream file(path);
-    std::vector<std::string> all;
-    for (std::string line; std::getline(file, line);) all.push_back(line);
-    return all;
-  }
-  // Events as text without their wall times and rates.
-  static std::vector<std::string> events(const fs::path& folder) {
-    std::vector<std::string> all;
-    for (const auto& line : lines(folder / "metrics.jsonl")) {
-      auto event = nlohmann::ordered_json::parse(line);
-      event.erase("seconds");
-      event.erase("samples_per_second");
-      all.push_back(event.dump());
-    }
-    return all;
-  }
-  static void expect_same_weights(const model::Model& a, const model::Model& b) {
-    const auto x = checkpoint::state_dict(*a), y = checkpoint::state_dict(*b);
-    for (size_t i = 0; i < x.size(); ++i)
-      EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
-  }
-};
+using TrainerTest = RunTest;
 
 TEST_F(TrainerTest, WritesWhatTheSpecSays) {
   SmallRun run(root_ / "a");
@@ -82,16 +57,10 @@ TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
     }
     SmallRun second(path, ExistingRun::kResume);
     second.views.loader.workers = 3;
-    const auto saved = second.folder->load_state();
-    ASSERT_TRUE(saved);
-    restore(*second.state, saved->first, saved->second);
-    second.folder->continue_texts(saved->first.text_sizes);
+    ASSERT_TRUE(second.resume());
     EXPECT_TRUE(second.trainer().run());
-    expect_same_weights(whole.state->model, second.state->model);
-    EXPECT_TRUE(torch::equal(whole.state->partitions.newest(), second.state->partitions.newest()));
-    EXPECT_EQ(events(root_ / "whole"), events(path)) << "stopped after step " << stop;
-    EXPECT_EQ(lines(root_ / "whole" / "log.txt"), lines(path / "log.txt"));
-    EXPECT_EQ(lines(root_ / "whole" / "knn_result.txt"), lines(path / "knn_result.txt"));
+    SCOPED_TRACE(stop);
+    expect_same_run(root_ / "whole", *whole.state, path, *second.state);
   }
 }
 
@@ -104,8 +73,7 @@ TEST_F(TrainerTest, ResumeWithoutAStateStartsWithEmptyFiles) {
   std::ofstream(root_ / "dead" / "metrics.jsonl") << "{\"event\":\"step\",\"epoch\":1,\"st";
   SmallRun run(root_ / "dead", ExistingRun::kResume);
   run.options.train.epochs = 1;
-  ASSERT_FALSE(run.folder->load_state());
-  run.folder->continue_texts({0, 0, 0});
+  ASSERT_FALSE(run.resume());
   ASSERT_TRUE(run.trainer().run());
   EXPECT_EQ(events(root_ / "whole"), events(root_ / "dead"));
 }
@@ -140,12 +108,11 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
   run.folder.reset();
   SmallRun again(root_ / "u", ExistingRun::kResume);
   again.options.train.shuffle = false;
-  const auto saved = again.folder->load_state();
-  ASSERT_TRUE(saved);
-  restore(*again.state, saved->first, saved->second);
-  again.folder->continue_texts(saved->first.text_sizes);
+  ASSERT_TRUE(again.resume());
   EXPECT_TRUE(again.trainer().run());
-  expect_same_weights(whole.state->model, again.state->model);
+  const auto a = checkpoint::state_dict(*whole.state->model),
+             b = checkpoint::state_dict(*again.state->model);
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i].second, b[i].second));
 }
 
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {

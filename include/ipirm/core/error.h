@@ -1,4 +1,5 @@
-// UserError: a failure that the user can mend; and cat(), which builds its one-line message.
+// UserError: a failure that the user can mend; WriteError among them; and cat(), which builds their
+// one-line message.
 #pragma once
 
 #include <sstream>
@@ -15,6 +16,13 @@ namespace ipirm::core {
 class UserError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+// A file of ours could not be written (a full disk, say): what is in memory is ahead of what is
+// kept.
+class WriteError : public UserError {
+ public:
+  using UserError::UserError;
 };
 
 // The arguments, streamed one after the other: cat("batch ", 3) is "batch 3".

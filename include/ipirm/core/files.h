@@ -34,7 +34,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// A sink for the bytes of one file; write() throws UserError with the path and the reason (a full
+// A sink for the bytes of one file; write() throws WriteError with the path and the reason (a full
 // disk, say).
 class FileWriter {
  public:
@@ -44,17 +44,17 @@ class FileWriter {
 
 // Writes a file so that at any moment either the old or the whole new content stands at `path`:
 // `fill` writes to path.tmp beside it, which is flushed (fsync) and renamed; the folder is flushed
-// too. On failure the old content stays, path.tmp is removed and UserError is thrown. Makes no
+// too. On failure the old content stays, path.tmp is removed and WriteError is thrown. Makes no
 // folders.
 void write_atomically(const std::filesystem::path& path,
                       const std::function<void(FileWriter&)>& fill);
 void write_atomically(const std::filesystem::path& path, std::string_view content);
 
 // Renames a file inside its folder, replacing what is there, and flushes the folder. Throws
-// UserError.
+// WriteError.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Lines appended to a file, each handed to the system at once. Throws UserError as soon as one
+// Lines appended to a file, each handed to the system at once. Throws WriteError as soon as one
 // cannot be written.
 class LineFile {
  public:

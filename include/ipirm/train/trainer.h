@@ -49,7 +49,8 @@ class Trainer {
 
   // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case.
   // Returns true when the whole run is done. Throws DivergedError. Whatever else is thrown, the
-  // state up to the last whole step is saved first.
+  // state up to the last whole step is saved first, except when a file could not be written: then
+  // the state saved before stays the newest.
   bool run();
 
  private:
