@@ -15,7 +15,7 @@ constexpr int kColoredSide = 32;  // pixels
 // colour circle;
 // - the 8x8 values enlarged to 26x26 by cubic interpolation, in the middle of the image, are the
 // intensity 0..1 of it;
-// - pixel = noise + intensity * colour, at most 255; noise is uniform in 0..40, drawn for each
+// - pixel = noise + intensity * colour, at most 255; noise is uniform in 0..80, drawn for each
 // pixel and channel. A fixed permutation puts the first 1,437 into train and the others into test.
 DataSets make_colored_digits();
 
