@@ -38,7 +38,7 @@ std::vector<Field> fields_of(LinearConfig& c) {
               {},
               arch_choices()},
              {"width", group, "N", "channels of the first stage; default: read off the file",
-              &c.width, between(1, 1024)},
+              &c.width, between(16, 1024)},
          });
   add_data_fields(fields, c.data, c.loader);
   add_augment_fields(fields, c.augment);

@@ -51,7 +51,7 @@ void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
                       {},
                       arch_choices()},
                      {"width", group, "N", "channels of the first stage, a multiple of 8",
-                      &c.model.width, between(8, 1024)},
+                      &c.model.width, between(16, 1024)},
                      {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
                       between(1, 65536)},
                      {"pretrain_model", group, "FILE", "start from the weights of this .pt file",

@@ -11,11 +11,6 @@
 namespace ipirm::model {
 namespace {
 
-void check_range(const char* name, int64_t value, int64_t highest) {
-  if (value >= 1 && value <= highest) return;
-  throw core::UserError(core::cat(name, " is ", value, "; expected 1 to ", highest));
-}
-
 // Rows of length 1, in float32 at least: bfloat16 projections would carry two digits into the loss.
 torch::Tensor normalise_rows(const torch::Tensor& rows) {
   const bool reduced = at::isReducedFloatingType(rows.scalar_type());
@@ -27,11 +22,16 @@ torch::Tensor normalise_rows(const torch::Tensor& rows) {
 }  // namespace
 
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
-  check_range("width", options.width, 1024);
-  // oneDNN's AVX2 convolutions write beyond their buffers where channels are no multiple of 8.
-  if (options.width % 8 != 0)
-    throw core::UserError(core::cat("width is ", options.width, "; expected a multiple of 8"));
-  check_range("feature_dim", options.feature_dim, 65536);
+  // oneDNN writes beyond its buffers elsewhere: its AVX2 convolutions where channels are no
+  // multiple of 8, its AVX-512 gradients of 1x1 convolutions of stride 2 where they are 8.
+  if (options.width < 16 || options.width > 1024 || options.width % 8 != 0) {
+    throw core::UserError(
+        core::cat("width is ", options.width, "; expected a multiple of 8 from 16 to 1024"));
+  }
+  if (options.feature_dim < 1 || options.feature_dim > 65536) {
+    throw core::UserError(
+        core::cat("feature_dim is ", options.feature_dim, "; expected 1 to 65536"));
+  }
   f_ = register_module(
       "f", std::make_shared<ResNetImpl>(find_architecture(options.arch), options.width));
   feature_size_ = f_->feature_size();

@@ -27,7 +27,7 @@ class Programs : public ::testing::Test {
     small_ = {"--arch",
               "resnet18",
               "--width",
-              "8",
+              "16",
               "--feature_dim",
               "8",
               "--batch_size",
@@ -190,12 +190,12 @@ TEST_F(Programs, AnEarlierRunIsLeftUntouched) {
   expect_refused(train(digits({"--overwrite", "--batch_size", "5000"})), {"--batch_size"});
   expect_refused(train(digits({"--overwrite", "--pretrain_model", path("none.pt")})), {"none.pt"});
   expect_refused(
-      train(digits({"--overwrite", "--width", "16", "--pretrain_model", path(run + "model_1.pt")})),
+      train(digits({"--overwrite", "--width", "24", "--pretrain_model", path(run + "model_1.pt")})),
       {"model_1.pt", "f.0.weight"});
   expect_refused(train(digits({"--resume", "--lr", "0.5"})), {"lr (was 0.001, now 0.5)"});
   checkpoint::write_npy(root_ / "p.npy", torch::zeros({10, 2}));
   expect_refused(train(digits({"--overwrite", "--partition", path("p.npy")})),
-                 {"p.npy", "[10, 2]", "1437"});
+                 {"p.npy", "(10, 2)", "(1437, 2)"});
   {
     const core::FolderLock lock(root_ / run);
     expect_refused(train(digits({"--overwrite"})), {"another run is using this folder"});
@@ -236,7 +236,7 @@ TEST_F(Programs, LinearRefusesWhatDisagreesWithTheFile) {
                       "--dataset",    "ColoredDigits",
                       "--device",     "cpu"};
   expect_refused(linear(base + Words{"--arch", "resnet50"}), {"resnet50", "resnet18"});
-  expect_refused(linear(base + Words{"--width", "64"}), {"--width 64", "width 8"});
+  expect_refused(linear(base + Words{"--width", "64"}), {"--width 64", "width 16"});
   test_sets::write_file(root_ / "bad.pt", {'P', 'K', 3, 4, 0, 0});
   expect_refused(linear({"--model_path", path("bad.pt"), "--dataset", "ColoredDigits"}),
                  {"bad.pt"});

@@ -50,7 +50,7 @@ TEST(LinearPrecedence, CommandLineOverFileOverDefault) {
 TEST(LinearYaml, ComesBackTheSame) {
   for (const auto& words : std::vector<std::vector<std::string>>{
            {"--model_path", "a/b.pt"},
-           {"--model_path", "a/b.pt", "--arch", "resnet34", "--width", "8", "--txt", "--bn", "eval",
+           {"--model_path", "a/b.pt", "--arch", "resnet34", "--width", "16", "--txt", "--bn", "eval",
             "--hflip", "0"}}) {
     const LinearConfig first = *linear(words);
     const std::string text = to_yaml(first);
@@ -69,7 +69,7 @@ TEST(LinearErrors, NameFlagAndExpectation) {
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--bn", "frozen"}),
             "--bn: found 'frozen', expected one of train, eval");
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--width", "0"}),
-            "--width: found '0', expected a whole number from 1 to 1024");
+            "--width: found '0', expected a whole number from 16 to 1024");
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--arch", "vgg"}),
             "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50");
   EXPECT_THAT(linear_error({"--model_path", "a.pt", "--name", "a/b"}),

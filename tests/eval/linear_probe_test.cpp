@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 model::Model small_model() {
   torch::manual_seed(11);
-  return model::Model(model::ModelOptions{"resnet18", 8, 8});
+  return model::Model(model::ModelOptions{"resnet18", 16, 8});
 }
 
 std::vector<torch::Tensor> copies(const std::vector<torch::Tensor>& tensors) {

@@ -73,13 +73,13 @@ INSTANTIATE_TEST_SUITE_P(
         EncoderCase{"resnet18", 64, 512, 11689512 - 513000 - 9408 + 1728 + head_parameters(512)},
         EncoderCase{"resnet34", 64, 512, 21797672 - 513000 - 9408 + 1728 + head_parameters(512)},
         EncoderCase{"resnet50", 64, 2048, 25557032 - 2049000 - 9408 + 1728 + head_parameters(2048)},
-        // 2 blocks of 3x3 convolutions at 8, 16, 32, 64 channels, counted by hand.
-        EncoderCase{"resnet18", 8, 64,
-                    3 * 8 * 9 + 16 + 4 * (8 * 8 * 9 + 16) +                      //
-                        8 * 16 * 9 + 3 * 16 * 16 * 9 + 4 * 32 + 8 * 16 + 32 +    //
-                        16 * 32 * 9 + 3 * 32 * 32 * 9 + 4 * 64 + 16 * 32 + 64 +  //
-                        32 * 64 * 9 + 3 * 64 * 64 * 9 + 4 * 128 + 32 * 64 + 128 +
-                        head_parameters(64)}),
+        // 2 blocks of 3x3 convolutions at 16, 32, 64, 128 channels, counted by hand.
+        EncoderCase{"resnet18", 16, 128,
+                    3 * 16 * 9 + 32 + 4 * (16 * 16 * 9 + 32) +                     //
+                        16 * 32 * 9 + 3 * 32 * 32 * 9 + 4 * 64 + 16 * 32 + 64 +    //
+                        32 * 64 * 9 + 3 * 64 * 64 * 9 + 4 * 128 + 32 * 64 + 128 +  //
+                        64 * 128 * 9 + 3 * 128 * 128 * 9 + 4 * 256 + 64 * 128 + 256 +
+                        head_parameters(128)}),
     [](const auto& c) { return c.param.arch + "_width" + std::to_string(c.param.width); });
 
 TEST(ModelInit, ConvolutionsAndLinearsHaveTheSpecifiedSpread) {
@@ -111,7 +111,7 @@ TEST(ModelInit, ConvolutionsAndLinearsHaveTheSpecifiedSpread) {
 }
 
 TEST(ModelInit, SeedDecidesTheWeights) {
-  const ModelOptions options{"resnet18", 8, 16};
+  const ModelOptions options{"resnet18", 16, 16};
   EXPECT_TRUE(same_state(*seeded_model(options, 3), *seeded_model(options, 3)));
   EXPECT_FALSE(same_state(*seeded_model(options, 3), *seeded_model(options, 4)));
 }
@@ -128,14 +128,15 @@ TEST(ModelMistakes, AreNamed) {
   EXPECT_THAT(message({"resnet51", 64, 128}),
               ::testing::AllOf(HasSubstr("'resnet51'"), HasSubstr("did you mean resnet50?")));
   EXPECT_THAT(message({"vit", 64, 128}), HasSubstr("expected resnet18, resnet34 or resnet50"));
-  EXPECT_EQ(message({"resnet18", 0, 128}), "width is 0; expected 1 to 1024");
-  EXPECT_EQ(message({"resnet18", 1025, 128}), "width is 1025; expected 1 to 1024");
-  EXPECT_EQ(message({"resnet18", 12, 128}), "width is 12; expected a multiple of 8");
-  EXPECT_EQ(message({"resnet18", 8, -1}), "feature_dim is -1; expected 1 to 65536");
+  for (const int width : {-8, 0, 8, 20, 1032}) {
+    EXPECT_EQ(message({"resnet18", width, 128}),
+              core::cat("width is ", width, "; expected a multiple of 8 from 16 to 1024"));
+  }
+  EXPECT_EQ(message({"resnet18", 16, -1}), "feature_dim is -1; expected 1 to 65536");
 }
 
 TEST(ModelClone, IsDeepAndLeavesTheGeneratorAlone) {
-  Model model = seeded_model({"resnet18", 8, 16});
+  Model model = seeded_model({"resnet18", 16, 16});
   model->to(torch::kFloat64);
   model->forward(torch::randn({4, 3, 16, 16}, torch::kFloat64));  // moves the running statistics
   model->eval();
@@ -160,7 +161,7 @@ TEST(ModelClone, IsDeepAndLeavesTheGeneratorAlone) {
 }
 
 TEST(ModelMemoryFormat, ChannelsLastChangesNoValue) {
-  Model model = seeded_model({"resnet18", 8, 16});
+  Model model = seeded_model({"resnet18", 16, 16});
   model->to(torch::kFloat64);
   const torch::Tensor images = torch::randn({4, 3, 16, 16}, torch::kFloat64);
   const auto run = [&](const torch::Tensor& x) {
@@ -179,7 +180,7 @@ TEST(ModelMemoryFormat, ChannelsLastChangesNoValue) {
 }
 
 TEST(ModelAutocast, EmbedsCloseToFloat32AndReturnsFloat32) {
-  Model model = seeded_model({"resnet18", 8, 16});
+  Model model = seeded_model({"resnet18", 16, 16});
   const torch::Tensor images = torch::randn({8, 3, 16, 16});
   const Embedding exact = model->forward(images);
   Embedding rounded;

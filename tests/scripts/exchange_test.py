@@ -33,7 +33,7 @@ class Hostile:
 
 def make_net(arch):
     torch.manual_seed(3)
-    net = Net(arch, 8, 16)
+    net = Net(arch, 16, 16)
     for name, buffer in net.named_buffers():  # no two tensors alike
         buffer.copy_(torch.rand(buffer.shape) * 50)
     return net
@@ -195,7 +195,7 @@ class ExchangeTest(unittest.TestCase):
                 torch.save(state, self.root / f"{arch}.pt")
                 result = export(self.root / f"{arch}.pt", self.root / f"{arch}.out")
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
-                self.assertIn(f"{arch} of width 8, {count} tensors", result.stdout)
+                self.assertIn(f"{arch} of width 16, {count} tensors", result.stdout)
                 found = torch.load(self.root / f"{arch}.out", weights_only=True)
                 self.assertEqual(list(found), torchvision_names(arch))
                 self.assertEqual(len(found), count)

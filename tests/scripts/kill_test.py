@@ -18,7 +18,7 @@ TIMES = ("seconds", "samples_per_second")
 
 def command(root, name, *more):
     return [str(word) for word in (
-        BIN / "ipirm-train", "--dataset", "ColoredDigits", "--arch", "resnet18", "--width", 8, "--feature_dim", 8,
+        BIN / "ipirm-train", "--dataset", "ColoredDigits", "--arch", "resnet18", "--width", 16, "--feature_dim", 8,
         "--batch_size", 128, "--epochs", 3, "--workers", 1, "--device", "cpu", "--offline", "--random_init", "--retain_group",
         "--maximize_passes", 8, "--maximize_batch", 300, "--maximize_iter", 1, "--log_every", 2, "--eval_every", 2,
         "--save_every", 2, "--save_minutes", .002, "--results_root", root, "--name", name, "--log_level", "warning", *more)]

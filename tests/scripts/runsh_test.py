@@ -164,7 +164,7 @@ class RecipesTest(unittest.TestCase):
             for recipe in RECIPES:
                 with self.subTest(recipe):
                     dataset = recipe.split("_")[1]
-                    words = ["--epochs", "2", "--arch", "resnet18", "--width", "8", "--feature_dim", "8", "--batch_size", "8", "--crop_size",
+                    words = ["--epochs", "2", "--arch", "resnet18", "--width", "16", "--feature_dim", "8", "--batch_size", "8", "--crop_size",
                              "16", "--workers", "1", "--maximize_passes", "2", "--eval_every", "1", "--bn", "eval", "--log_level", "warning"]
                     if "Baseline" not in recipe:
                         words += ["--maximize_iter", "1"]

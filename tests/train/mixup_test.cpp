@@ -16,9 +16,9 @@ namespace fs = std::filesystem;
 namespace F = torch::nn::functional;
 using torch::Tensor;
 
-model::Model small_model(int width, torch::ScalarType type) {
+model::Model small_model(torch::ScalarType type) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", width, 8});
+  model::Model model(model::ModelOptions{"resnet18", 16, 8});
   model->to(type);
   return model;
 }
@@ -106,7 +106,7 @@ class MixupTrajectory : public ::testing::TestWithParam<StepCase> {};
 // Five steps in channels-last follow plain autograd with torch's own Adam.
 TEST_P(MixupTrajectory, FollowsAPlainLoop) {
   const auto [retain, keep_cont, weight] = GetParam();
-  auto model = small_model(8, torch::kFloat64), net = small_model(8, torch::kFloat64);
+  auto model = small_model(torch::kFloat64), net = small_model(torch::kFloat64);
   model::use_channels_last(*model);
   ops::Adam adam(model->parameters(), {.lr = 1e-3, .weight_decay = 1e-2});
   torch::optim::Adam plain_adam(net->parameters(),
@@ -143,7 +143,7 @@ INSTANTIATE_TEST_SUITE_P(Steps, MixupTrajectory,
                                            StepCase{true, true, 3}, StepCase{true, false, .2}));
 
 TEST(MixupStep, TheBaselineIsTheLossOfTheMixedBatchAlone) {
-  auto model = small_model(8, torch::kFloat64), net = small_model(8, torch::kFloat64);
+  auto model = small_model(torch::kFloat64), net = small_model(torch::kFloat64);
   ops::Adam adam(model->parameters(), {.lr = 1e-3});
   loss::LossOptions options;
   options.baseline = options.mixup.on = true;
@@ -169,7 +169,7 @@ TEST(MixupStep, SwappingEnvironmentsChangesNothing) {
   options.mixup.on = options.keep_cont = true;
   std::vector<std::vector<Tensor>> ends;
   for (const auto& e : {environment, 1 - environment}) {
-    auto model = small_model(8, torch::kFloat32);
+    auto model = small_model(torch::kFloat32);
     ops::Adam adam(model->parameters(), {.lr = 1e-3});
     mixup_step(model, adam, v1, v2, e, .2, options, true, {3, 1, 0}, false);
     ends.push_back(model->parameters());
@@ -179,7 +179,7 @@ TEST(MixupStep, SwappingEnvironmentsChangesNothing) {
 }
 
 TEST(MixupStep, NothingToLearnFromLeavesAStepOfWeightDecayAlone) {
-  auto model = small_model(8, torch::kFloat32);
+  auto model = small_model(torch::kFloat32);
   ops::Adam adam(model->parameters(), {.lr = 1e-3});
   loss::LossOptions options;
   options.mixup.on = true;
@@ -194,7 +194,7 @@ TEST(MixupStep, Bf16StaysNearFp32) {
   loss::LossOptions options;
   options.mixup.on = options.keep_cont = true;
   const auto loss = [&](bool bf16) {
-    auto model = small_model(8, torch::kFloat32);
+    auto model = small_model(torch::kFloat32);
     ops::Adam adam(model->parameters(), {.lr = 1e-9});
     const auto environment = torch::arange(16).remainder(2).unsqueeze(0);
     return mixup_step(model, adam, v1, v2, environment, .2, options, true, {}, bf16)
@@ -230,7 +230,7 @@ int64_t peak_bytes(Work work) {
 
 TEST(MixupMemory, IsFlatInTheNumberOfPartitions) {
   torch::set_num_threads(1);
-  auto model = small_model(16, torch::kFloat32);
+  auto model = small_model(torch::kFloat32);
   ops::Adam adam(model->parameters(), {.lr = 1e-3});
   loss::LossOptions options;
   options.mixup.on = options.keep_cont = true;
@@ -309,7 +309,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, MixupRun, ::testing::Bool(), [](const auto& test
 // Mixed in batches of the search in the set's order, whatever the chunk and the workers.
 TEST(EmbedMixedViews, DependOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 8, 8});
+  model::Model model(model::ModelOptions{"resnet18", 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -330,7 +330,7 @@ TEST(EmbedMixedViews, DependOnTheKeyAlone) {
 
 TEST(OnlineSourceMixup, GivesSharesAndPartnersOfEachBatch) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 8, 8});
+  model::Model model(model::ModelOptions{"resnet18", 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   partition::MaximizeOptions options;

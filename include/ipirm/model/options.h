@@ -7,8 +7,7 @@ namespace ipirm::model {
 
 struct ModelOptions {
   std::string arch = "resnet50";  // resnet18, resnet34 or resnet50
-  int width =
-      64;  // channels of the first stage, a multiple of 8 up to 1024; 64 is the standard network
+  int width = 64;  // channels of the first stage, a multiple of 8, 16..1024; 64 is the standard
   int feature_dim = 128;  // width d of the projection z, 1..65536
 };
 
