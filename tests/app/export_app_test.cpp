@@ -27,7 +27,8 @@ class ExportApp : public ::testing::Test {
     root_ = fs::path(::testing::TempDir()) / core::cat("ipirm_export_", ::getpid());
     fs::create_directories(root_);
     torch::manual_seed(1);
-    const model::Model model(model::ModelOptions{.arch = "resnet18", .width = 16, .feature_dim = 8});
+    const model::Model model(
+        model::ModelOptions{.arch = "resnet18", .width = 16, .feature_dim = 8});
     weights_ = checkpoint::state_dict(*model);
     checkpoint::write_torch_file(root_ / "m.pt", weights_);
     whole_ = core::read_file(root_ / "m.pt", 1 << 24);

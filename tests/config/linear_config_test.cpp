@@ -50,8 +50,8 @@ TEST(LinearPrecedence, CommandLineOverFileOverDefault) {
 TEST(LinearYaml, ComesBackTheSame) {
   for (const auto& words : std::vector<std::vector<std::string>>{
            {"--model_path", "a/b.pt"},
-           {"--model_path", "a/b.pt", "--arch", "resnet34", "--width", "16", "--txt", "--bn", "eval",
-            "--hflip", "0"}}) {
+           {"--model_path", "a/b.pt", "--arch", "resnet34", "--width", "16", "--txt", "--bn",
+            "eval", "--hflip", "0"}}) {
     const LinearConfig first = *linear(words);
     const std::string text = to_yaml(first);
     const YamlFile file(text);
