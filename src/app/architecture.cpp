@@ -32,6 +32,10 @@ model::ModelOptions infer_architecture(const checkpoint::StateDict& weights,
   };
   model::ModelOptions options;
   options.width = rows("f.0.weight", 4);
+  if (!model::is_width(options.width)) {
+    throw core::UserError(core::cat(source.string(), ": 'f.0.weight' has ", options.width,
+                                    " rows, the width of the network; expected ", model::kWidths));
+  }
   options.feature_dim = rows("g.3.weight", 2);
   // Bottleneck blocks have a third convolution; the first stage has 2 basic blocks in resnet18 and
   // 3 in resnet34.

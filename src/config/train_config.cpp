@@ -236,7 +236,7 @@ void check(const TrainConfig& c) {
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
   refuse_if(c.results_root.empty(),
             "--results_root is empty: name a folder, '.' for the current one");
-  refuse_if(c.model.width % 8 != 0, "--width: expected a multiple of 8, such as 16 or 64");
+  refuse_if(!model::is_width(c.model.width), "--width: expected a multiple of 8 from 16 to 1024");
   check_name(c.name);
 }
 

@@ -22,12 +22,8 @@ torch::Tensor normalise_rows(const torch::Tensor& rows) {
 }  // namespace
 
 ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
-  // oneDNN writes beyond its buffers elsewhere: its AVX2 convolutions where channels are no
-  // multiple of 8, its AVX-512 gradients of 1x1 convolutions of stride 2 where they are 8.
-  if (options.width < 16 || options.width > 1024 || options.width % 8 != 0) {
-    throw core::UserError(
-        core::cat("width is ", options.width, "; expected a multiple of 8 from 16 to 1024"));
-  }
+  if (!is_width(options.width))
+    throw core::UserError(core::cat("width is ", options.width, "; expected ", kWidths));
   if (options.feature_dim < 1 || options.feature_dim > 65536) {
     throw core::UserError(
         core::cat("feature_dim is ", options.feature_dim, "; expected 1 to 65536"));

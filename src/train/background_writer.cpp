@@ -2,9 +2,9 @@
 #include "train/background_writer.h"
 
 #include <exception>
-#include <string>
 #include <utility>
 
+#include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 
 namespace ipirm::train {
@@ -19,11 +19,27 @@ BackgroundWriter::~BackgroundWriter() {
 
 void BackgroundWriter::submit(std::function<void()> job) {
   finish();
-  pending_ = std::async(std::launch::async, std::move(job));
+  job_ = std::move(job);
+  pending_ = std::async(std::launch::async, [this] {
+    try {
+      job_();
+    } catch (const core::WriteError& error) {
+      core::log_warning(
+          core::cat("a save failed, and is tried once more at the next one: ", error.what()));
+      throw;
+    }
+  });
 }
 
 void BackgroundWriter::finish() {
-  if (pending_.valid()) pending_.get();
+  if (!pending_.valid()) return;
+  pending_.wait();
+  const auto job = std::exchange(job_, nullptr);
+  try {
+    pending_.get();
+  } catch (const core::WriteError&) {
+    job();
+  }
 }
 
 }  // namespace ipirm::train

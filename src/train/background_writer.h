@@ -1,4 +1,4 @@
-// Writes files in a thread beside the run, one after the other.
+// Writes files in a thread beside the run, one after the other, each a second time if it fails.
 #pragma once
 
 #include <functional>
@@ -11,15 +11,18 @@ class BackgroundWriter {
   BackgroundWriter() = default;
   BackgroundWriter(const BackgroundWriter&) = delete;
   BackgroundWriter& operator=(const BackgroundWriter&) = delete;
-  // Waits for the job under way; its failure, if nobody asked for it, is logged.
+  // As finish(); a failure is logged.
   ~BackgroundWriter();
 
-  // Starts a job once the one before has ended; throws what that one threw.
+  // Starts a job, which has to be one that can be done again, after finish().
   void submit(std::function<void()> job);
-  // Waits for the job under way and throws what it threw.
+  // Waits for the job under way. A WriteError in it was logged at once; the job is now done again
+  // (a full disk may have been cleared), and what this second try throws is thrown, as is any other
+  // failure of the first.
   void finish();
 
  private:
+  std::function<void()> job_;
   std::future<void> pending_;
 };
 

@@ -1,6 +1,7 @@
 // Writes a run's files.
 #include "ipirm/train/run_folder.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -47,9 +48,11 @@ std::string line(const ordered_json& event) { return event.dump(); }
 RunFolder::RunFolder(fs::path path, ExistingRun existing)
     : path_(std::move(path)), lock_(made(path_)), writer_(std::make_unique<BackgroundWriter>()) {
   const auto earlier = run_files(path_);
-  if (existing == ExistingRun::kRefuse && !earlier.empty()) {
+  const auto kept = std::find_if(earlier.begin(), earlier.end(),
+                                 [](const fs::path& file) { return fs::file_size(file) > 0; });
+  if (existing == ExistingRun::kRefuse && kept != earlier.end()) {
     throw core::UserError(core::cat(
-        path_.string(), ": already holds a run (", earlier.front().filename().string(),
+        path_.string(), ": already holds a run (", kept->filename().string(),
         "); go on with it by --resume, replace it by --overwrite, or choose another --name"));
   }
   if (existing == ExistingRun::kOverwrite) {
@@ -169,8 +172,10 @@ std::optional<std::pair<SavedState, fs::path>> RunFolder::load_state() {
   return std::pair(read_run_state(previous), previous);
 }
 
-bool RunFolder::holds_state(const fs::path& folder) {
-  return fs::exists(folder / "state.pt") || fs::exists(folder / "state_previous.pt");
+bool RunFolder::holds_state(const fs::path& folder) noexcept {
+  std::error_code unreadable;
+  return fs::exists(folder / "state.pt", unreadable) ||
+         fs::exists(folder / "state_previous.pt", unreadable);
 }
 
 void RunFolder::continue_texts(const std::array<uint64_t, 3>& sizes) {

@@ -81,11 +81,17 @@ bool Trainer::run() {
   } catch (const DivergedError&) {
     throw;
   } catch (const core::WriteError& error) {
-    // The files lack what the state in memory takes for written, so that it is not saved.
+    // The files lack what the state in memory takes for written, so that it is not saved. A save
+    // that is still under way knows no more than they hold.
+    try {
+      folder_.finish();
+    } catch (const std::exception& of_the_save) {
+      core::log_debug(of_the_save.what());  // and a warning before
+    }
     throw core::WriteError(
         core::cat(error.what(), RunFolder::holds_state(folder_.path())
-                                    ? "; the state saved before is kept: go on with --resume"
-                                    : "; no state was saved before: --resume starts anew"));
+                                    ? "; the newest saved state is kept: go on with --resume"
+                                    : "; no state has been saved yet: --resume starts anew"));
   } catch (...) {
     save_what_is_left();
     throw;
@@ -225,10 +231,10 @@ bool Trainer::maximize(int64_t epoch) {
     throw diverged(core::cat("maximization of epoch ", epoch, ", ", error.what()));
   }
   if (result.interrupted) return false;
+  const auto sizes = partition::environment_sizes(result.logits);
   search.reset();
   state_.partitions.add(result.logits);
   folder_.save_partition(epoch, result.logits);
-  const auto sizes = partition::environment_sizes(result.logits);
   folder_.maximize(epoch, result, sizes, seconds_since(start));
   core::log_info(core::cat("maximization after epoch ", epoch, "  ",
                            maximize_summary(result, sizes), "  ",
@@ -244,15 +250,17 @@ bool Trainer::evaluate(int64_t epoch) {
   const auto queries = eval::embed_test_views(state_.model, *sets_.test, run, "kNN queries");
   if (core::interrupted()) return false;
   const auto& factors = sets_.labelled->factors();
+  std::vector<eval::Accuracy> accuracies;  // all before any is written
   for (size_t f = 0; f < factors.size(); ++f) {
     const auto values = [&](const data::ImageSet& set) {
       return torch::tensor(set.factors()[f].values, torch::kInt64).to(device_);
     };
     const auto scores = eval::knn_scores(queries, bank, values(*sets_.labelled),
                                          factors[f].num_values, options_.knn);
-    const auto accuracy = eval::accuracy(scores, values(*sets_.test));
-    folder_.knn(epoch, factors[f].name, f == 0, accuracy.top1, accuracy.top5);
+    accuracies.push_back(eval::accuracy(scores, values(*sets_.test)));
   }
+  for (size_t f = 0; f < factors.size(); ++f)
+    folder_.knn(epoch, factors[f].name, f == 0, accuracies[f].top1, accuracies[f].top5);
   return true;
 }
 
@@ -277,18 +285,26 @@ bool Trainer::stopped() {
 void Trainer::save_what_is_left() {
   try {
     write_steps();
-    folder_.save_state(state_);
+    const auto& at = state_.position;
+    const bool epoch_done = at.epoch > 1 && at.phase == Phase::kMinimize && at.step == 0;
+    folder_.save_state(state_, epoch_done && plan_.checkpoint_due(at.epoch - 1)
+                                   ? std::optional(at.epoch - 1)
+                                   : std::nullopt);
     folder_.finish();
-  } catch (const std::exception& error) {  // the failure that is under way is the one to report
-    core::log_debug(core::cat("the state could not be saved: ", error.what()));
+  } catch (const std::exception& error) {  // the failure that is under way is the error to report
+    core::log_warning(core::cat("the state of this moment could not be saved: ", error.what()));
   }
 }
 
 DivergedError Trainer::diverged(const std::string& what) {
-  folder_.save_failed_state(state_);
-  return DivergedError(
-      core::cat(what, "; the state is in ", (folder_.path() / "failed_state.pt").string(),
-                "; try a smaller --lr, a higher --temperature or --precision fp32"));
+  std::string where = "the state is in " + (folder_.path() / "failed_state.pt").string();
+  try {
+    folder_.save_failed_state(state_);
+  } catch (const core::WriteError& error) {
+    where = core::cat("its state could not be saved (", error.what(), ")");
+  }
+  return DivergedError(core::cat(
+      what, "; ", where, "; try a smaller --lr, a higher --temperature or --precision fp32"));
 }
 
 }  // namespace ipirm::train

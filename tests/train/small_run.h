@@ -15,6 +15,7 @@
 
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
+#include "ipirm/core/files.h"
 #include "ipirm/core/log.h"
 #include "ipirm/train/trainer.h"
 
@@ -48,7 +49,8 @@ class RunTest : public ::testing::Test {
     }
     return all;
   }
-  // Weights and partitions to the bit, and each line of the text files once.
+  // Weights and partitions to the bit, in memory and in run a's files, and each line of the text
+  // files once.
   static void expect_same_run(const std::filesystem::path& path_a, const RunState& a,
                               const std::filesystem::path& path_b, const RunState& b) {
     const auto x = checkpoint::state_dict(*a.model), y = checkpoint::state_dict(*b.model);
@@ -60,6 +62,15 @@ class RunTest : public ::testing::Test {
     EXPECT_EQ(events(path_a), events(path_b));
     for (const char* name : {"log.txt", "knn_result.txt"})
       EXPECT_EQ(lines(path_a / name), lines(path_b / name)) << name;
+    int files = 0;
+    for (const auto& file : std::filesystem::directory_iterator(path_a)) {
+      const auto name = file.path().filename();
+      if (name.string().rfind("model_", 0) != 0 && name.extension() != ".npy") continue;
+      ++files;
+      EXPECT_TRUE(core::read_file(file.path(), 1 << 24) == core::read_file(path_b / name, 1 << 24))
+          << name;
+    }
+    EXPECT_GT(files, 1);
   }
 
   std::filesystem::path root_;

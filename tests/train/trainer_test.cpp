@@ -6,8 +6,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cerrno>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <string>
 
+#include "ipirm/core/file_system.h"
 #include "train/small_run.h"
 
 namespace ipirm::train {
@@ -165,6 +169,35 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteStopsTheRunWithItsStepAndState) {
   EXPECT_FALSE(fs::exists(root_ / "e" / "state.pt"));
 }
 
+// A full disk does not hide that the run diverged.
+TEST_F(TrainerTest, ADivergedRunWhoseStateCannotBeSavedSaysBoth) {
+  class NoFailedState : public core::FileSystem {
+   public:
+    int open(const char* path, int flags, mode_t mode) override {
+      if (std::string(path).find("failed_state") == std::string::npos)
+        return FileSystem::open(path, flags, mode);
+      errno = ENOSPC;
+      return -1;
+    }
+  };
+  SmallRun run(root_ / "full");
+  {
+    torch::NoGradGuard no_grad;
+    run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+  run.options.loss.baseline = true;
+  NoFailedState full;
+  const core::ReplacedFileSystem replaced(full);
+  try {
+    run.trainer().run();
+    FAIL() << "the run went on";
+  } catch (const DivergedError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("epoch 1, step 1: the loss is nan"));
+    EXPECT_THAT(error.what(), HasSubstr("could not be saved ("));
+    EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
+  }
+}
+
 TEST_F(TrainerTest, ABatchLargerThanTheSetIsRefused) {
   SmallRun run(root_ / "f");
   run.options.train.batch_size = 49;
@@ -179,6 +212,16 @@ TEST_F(TrainerTest, AFolderWithARunIsRefusedOverwrittenOrKept) {
   SmallRun again(root_ / "g", ExistingRun::kOverwrite);
   EXPECT_FALSE(fs::exists(root_ / "g" / "model_4.pt"));
   EXPECT_TRUE(fs::exists(root_ / "g" / "notes.md"));
+}
+
+// What a run leaves that found the disk full at once stands in no later run's way.
+TEST_F(TrainerTest, EmptyFilesAreNoRun) {
+  { SmallRun nothing(root_ / "empty"); }
+  EXPECT_TRUE(fs::exists(root_ / "empty" / "metrics.jsonl"));
+  SmallRun run(root_ / "empty");
+  std::ofstream(root_ / "empty" / "log.txt") << "a line";
+  run.folder.reset();
+  EXPECT_THROW(SmallRun(root_ / "empty"), core::UserError);
 }
 
 TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {

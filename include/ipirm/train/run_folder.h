@@ -36,7 +36,8 @@ enum class ExistingRun { kRefuse, kOverwrite, kResume };
 class RunFolder {
  public:
   // Makes and locks the folder. Throws UserError if it cannot be written to, is in use, or holds a
-  // run and `existing` is kRefuse. kOverwrite removes the files of the earlier run, and only those.
+  // run (any file of one that is not empty) and `existing` is kRefuse. kOverwrite removes the files
+  // of the earlier run, and only those.
   RunFolder(std::filesystem::path path, ExistingRun existing);
   ~RunFolder();
 
@@ -57,8 +58,9 @@ class RunFolder {
 
   void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
   // state.pt: the whole state, with the lengths of the text files at this moment; with model_epoch
-  // also model_E.pt, before it. Copied at once and written by a thread; what goes wrong there is
-  // thrown by the next of these calls. The state before stays as state_previous.pt.
+  // also model_E.pt, before it. Copied at once and written by a thread; where that fails, a warning
+  // says so, the next of these calls or finish() tries it once more, and what goes wrong then is
+  // thrown. The state before stays as state_previous.pt.
   void save_state(const RunState& state, std::optional<int64_t> model_epoch = {});
   // Waits for what is being written.
   void finish();
@@ -68,8 +70,8 @@ class RunFolder {
   // set aside as state_damaged.pt, and the one before it is used. Throws UserError when only
   // damaged ones are there.
   std::optional<std::pair<SavedState, std::filesystem::path>> load_state();
-  // Whether the folder holds a state at all.
-  static bool holds_state(const std::filesystem::path& folder);
+  // Whether the folder holds a state at all, as far as it can be read.
+  static bool holds_state(const std::filesystem::path& folder) noexcept;
   // Cuts the text files back to the lengths they had when the state to go on from was saved (0:
   // start anew).
   void continue_texts(const std::array<uint64_t, 3>& sizes);
