@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Repeats the README's ColoredDigits table: baseline and IP-IRM with the quickstart's settings, three seeds each.
 #
-# usage: scripts/measure_digits.sh [folder]      30 minutes on 2 cores; results go to folder (default results/digits)
+# usage: scripts/measure_digits.sh [folder]      10 to 30 minutes on 2 cores; results go to folder (default results/digits)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${1:-results/digits}
