@@ -20,15 +20,7 @@ BackgroundWriter::~BackgroundWriter() {
 void BackgroundWriter::submit(std::function<void()> job) {
   finish();
   job_ = std::move(job);
-  pending_ = std::async(std::launch::async, [this] {
-    try {
-      job_();
-    } catch (const core::WriteError& error) {
-      core::log_warning(
-          core::cat("a save failed, and is tried once more at the next one: ", error.what()));
-      throw;
-    }
-  });
+  pending_ = std::async(std::launch::async, [this] { job_(); });
 }
 
 void BackgroundWriter::finish() {
@@ -37,8 +29,9 @@ void BackgroundWriter::finish() {
   const auto job = std::exchange(job_, nullptr);
   try {
     pending_.get();
-  } catch (const core::WriteError&) {
+  } catch (const core::WriteError& error) {
     job();
+    core::log_warning(core::cat("a save failed and was done again: ", error.what()));
   }
 }
 

@@ -16,8 +16,8 @@ class BackgroundWriter {
 
   // Starts a job, which has to be one that can be done again, after finish().
   void submit(std::function<void()> job);
-  // Waits for the job under way. A WriteError in it was logged at once; the job is now done again
-  // (a full disk may have been cleared), and what this second try throws is thrown, as is any other
+  // Waits for the job under way. If it failed by WriteError it is now done again, with a warning (a
+  // full disk may have been cleared since): what the second try throws is thrown, as is any other
   // failure of the first.
   void finish();
 

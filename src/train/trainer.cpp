@@ -86,7 +86,7 @@ bool Trainer::run() {
     try {
       folder_.finish();
     } catch (const std::exception& of_the_save) {
-      core::log_debug(of_the_save.what());  // and a warning before
+      core::log_debug(of_the_save.what());
     }
     throw core::WriteError(
         core::cat(error.what(), RunFolder::holds_state(folder_.path())

@@ -58,9 +58,9 @@ class RunFolder {
 
   void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
   // state.pt: the whole state, with the lengths of the text files at this moment; with model_epoch
-  // also model_E.pt, before it. Copied at once and written by a thread; where that fails, a warning
-  // says so, the next of these calls or finish() tries it once more, and what goes wrong then is
-  // thrown. The state before stays as state_previous.pt.
+  // also model_E.pt, before it. Copied at once and written by a thread; where that fails, the next
+  // of these calls or finish() tries it once more, and throws what goes wrong then. The state
+  // before stays as state_previous.pt.
   void save_state(const RunState& state, std::optional<int64_t> model_epoch = {});
   // Waits for what is being written.
   void finish();
