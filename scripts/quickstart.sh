@@ -2,7 +2,7 @@
 # From nothing to a result: sets up, trains IP-IRM on the embedded ColoredDigits on the CPU, evaluates, shows a table.
 #
 # usage: scripts/quickstart.sh [--again]      --again: train anew instead of showing the results of an earlier call
-# After the set-up (15 minutes on 2 cores the first time, seconds later) it takes 6 minutes on 2 cores with AVX2.
+# After the set-up (15 minutes on 2 cores the first time, seconds later) it takes 2 to 6 minutes on 2 cores (AVX-512, AVX2).
 # Stopped by Ctrl-C it goes on where it was when called again. The variables of scripts/setup.sh apply.
 set -euo pipefail
 cd "$(dirname "$0")/.."
