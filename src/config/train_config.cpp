@@ -206,7 +206,7 @@ void spread(TrainConfig& c) {
 
 // Settings that are right alone and wrong together.
 void check(const TrainConfig& c) {
-  const auto refuse_if = [](bool wrong, const char* message) {
+  const auto refuse_if = [](bool wrong, const std::string& message) {
     if (wrong) throw core::UserError(message);
   };
   check_maximize(c.maximize);
@@ -236,7 +236,7 @@ void check(const TrainConfig& c) {
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
   refuse_if(c.results_root.empty(),
             "--results_root is empty: name a folder, '.' for the current one");
-  refuse_if(!model::is_width(c.model.width), "--width: expected a multiple of 8 from 16 to 1024");
+  refuse_if(!model::is_width(c.model.width), core::cat("--width: expected ", model::kWidths));
   check_name(c.name);
 }
 

@@ -250,7 +250,7 @@ bool Trainer::evaluate(int64_t epoch) {
   const auto queries = eval::embed_test_views(state_.model, *sets_.test, run, "kNN queries");
   if (core::interrupted()) return false;
   const auto& factors = sets_.labelled->factors();
-  std::vector<eval::Accuracy> accuracies;  // all before any is written
+  std::vector<eval::Accuracy> accuracies;  // all first: a failure may leave no line to be doubled
   for (size_t f = 0; f < factors.size(); ++f) {
     const auto values = [&](const data::ImageSet& set) {
       return torch::tensor(set.factors()[f].values, torch::kInt64).to(device_);

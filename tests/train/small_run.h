@@ -49,13 +49,16 @@ class RunTest : public ::testing::Test {
     }
     return all;
   }
+  static void expect_same_weights(const model::Model& a, const model::Model& b) {
+    const auto x = checkpoint::state_dict(*a), y = checkpoint::state_dict(*b);
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
+  }
   // Weights and partitions to the bit, in memory and in run a's files, and each line of the text
   // files once.
   static void expect_same_run(const std::filesystem::path& path_a, const RunState& a,
                               const std::filesystem::path& path_b, const RunState& b) {
-    const auto x = checkpoint::state_dict(*a.model), y = checkpoint::state_dict(*b.model);
-    for (size_t i = 0; i < x.size(); ++i)
-      EXPECT_TRUE(torch::equal(x[i].second, y[i].second)) << x[i].first;
+    expect_same_weights(a.model, b.model);
     const auto p = a.partitions.logits(), q = b.partitions.logits();
     ASSERT_EQ(p.size(), q.size());
     for (size_t i = 0; i < p.size(); ++i) EXPECT_TRUE(torch::equal(p[i], q[i])) << i;

@@ -18,6 +18,7 @@ namespace ipirm::train {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 using TrainerTest = RunTest;
@@ -114,9 +115,7 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
   again.options.train.shuffle = false;
   ASSERT_TRUE(again.resume());
   EXPECT_TRUE(again.trainer().run());
-  const auto a = checkpoint::state_dict(*whole.state->model),
-             b = checkpoint::state_dict(*again.state->model);
-  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::equal(a[i].second, b[i].second));
+  expect_same_weights(whole.state->model, again.state->model);
 }
 
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
@@ -151,8 +150,8 @@ TEST_F(TrainerTest, TheNewestPartitionAloneCounts) {
   EXPECT_EQ(run.state->partitions.size(), 1);
 }
 
-TEST_F(TrainerTest, ALossThatIsNotFiniteStopsTheRunWithItsStepAndState) {
-  SmallRun run(root_ / "e");
+// What a baseline run says that starts from a weight that is NaN.
+std::string message_of_diverged(SmallRun& run) {
   {
     torch::NoGradGuard no_grad;
     run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
@@ -160,11 +159,16 @@ TEST_F(TrainerTest, ALossThatIsNotFiniteStopsTheRunWithItsStepAndState) {
   run.options.loss.baseline = true;
   try {
     run.trainer().run();
-    FAIL() << "the run went on";
   } catch (const DivergedError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("epoch 1, step 1: the loss is nan"));
-    EXPECT_THAT(error.what(), HasSubstr("failed_state.pt"));
+    return error.what();
   }
+  return "the run went on";
+}
+
+TEST_F(TrainerTest, ALossThatIsNotFiniteStopsTheRunWithItsStepAndState) {
+  SmallRun run(root_ / "e");
+  EXPECT_THAT(message_of_diverged(run),
+              AllOf(HasSubstr("epoch 1, step 1: the loss is nan"), HasSubstr("failed_state.pt")));
   EXPECT_TRUE(fs::exists(root_ / "e" / "failed_state.pt"));
   EXPECT_FALSE(fs::exists(root_ / "e" / "state.pt"));
 }
@@ -181,21 +185,11 @@ TEST_F(TrainerTest, ADivergedRunWhoseStateCannotBeSavedSaysBoth) {
     }
   };
   SmallRun run(root_ / "full");
-  {
-    torch::NoGradGuard no_grad;
-    run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
-  }
-  run.options.loss.baseline = true;
   NoFailedState full;
   const core::ReplacedFileSystem replaced(full);
-  try {
-    run.trainer().run();
-    FAIL() << "the run went on";
-  } catch (const DivergedError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("epoch 1, step 1: the loss is nan"));
-    EXPECT_THAT(error.what(), HasSubstr("could not be saved ("));
-    EXPECT_THAT(error.what(), HasSubstr("No space left on device"));
-  }
+  EXPECT_THAT(message_of_diverged(run),
+              AllOf(HasSubstr("epoch 1, step 1: the loss is nan"),
+                    HasSubstr("could not be saved ("), HasSubstr("No space left on device")));
 }
 
 TEST_F(TrainerTest, ABatchLargerThanTheSetIsRefused) {
