@@ -1,6 +1,7 @@
 // Composes a linear evaluation: device, data, network, a probe for each known factor.
 #include "ipirm/app/linear_app.h"
 
+#include <ATen/Parallel.h>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
 #include "ipirm/eval/linear_probe.h"
 #include "ipirm/model/model.h"
 
@@ -99,6 +101,7 @@ void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearE
 
 int run_linear(const config::LinearConfig& config) {
   core::set_log_level(config.log_level);
+  core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);

@@ -1,6 +1,7 @@
 // Composes a training run: device, data, network, state, folder, trainer.
 #include "ipirm/app/train_app.h"
 
+#include <ATen/Parallel.h>
 #include <malloc.h>
 #include <torch/utils.h>
 
@@ -16,6 +17,7 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/keyed_random.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::app {
@@ -62,6 +64,7 @@ int run_train(const config::TrainConfig& config) {
   core::set_log_level(config.log_level);
   config.loss.mixup.on ? bound_memory_of_varying_sizes() : keep_memory_of_equal_sizes();
   const auto start = std::chrono::steady_clock::now();
+  core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   warn_if_bf16_is_slow(device, config.train.bf16);
 

@@ -1,4 +1,5 @@
-// Finds the nearest valid name for "did you mean" hints.
+// The words of failures: the first line of an exception, and the nearest valid name for "did you
+// mean" hints.
 #include "ipirm/core/error.h"
 
 #include <algorithm>
@@ -23,6 +24,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 }  // namespace
+
+std::string first_line(const std::exception& error) {
+  const std::string what = error.what();
+  return what.substr(0, what.find('\n'));
+}
 
 std::string nearest_name(std::string_view word, const std::vector<std::string>& names) {
   std::string best;

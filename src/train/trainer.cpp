@@ -125,6 +125,7 @@ bool Trainer::minimize_epoch(int64_t epoch) {
     const auto view1 = on_device(batch->views[0]), view2 = on_device(batch->views[1]);
     const auto environment =
         options_.loss.baseline ? torch::Tensor() : state_.partitions.environments(batch->index);
+    in_step_ = true;
     history_.add(
         options_.loss.mixup.on
             ? mixup_step(state_.model, state_.adam, view1, view2, environment, weight,
@@ -134,6 +135,7 @@ bool Trainer::minimize_epoch(int64_t epoch) {
             : minimize_step(state_.model, state_.adam, view1, view2,
                             environment.defined() ? on_device(environment) : environment, weight,
                             options_.loss, train.bf16));
+    in_step_ = false;
     ++at.step;
     ++at.total_steps;
     if (at.step % train.log_every == 0 || at.step == steps_per_epoch_) {
@@ -284,6 +286,7 @@ bool Trainer::stopped() {
 
 void Trainer::save_what_is_left() {
   try {
+    if (in_step_) return folder_.finish();
     write_steps();
     const auto& at = state_.position;
     const bool epoch_done = at.epoch > 1 && at.phase == Phase::kMinimize && at.step == 0;
@@ -292,7 +295,8 @@ void Trainer::save_what_is_left() {
                                    : std::nullopt);
     folder_.finish();
   } catch (const std::exception& error) {  // the failure that is under way is the error to report
-    core::log_warning(core::cat("the state of this moment could not be saved: ", error.what()));
+    core::log_warning(
+        core::cat("the state of this moment could not be saved: ", core::first_line(error)));
   }
 }
 

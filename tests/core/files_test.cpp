@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 
@@ -199,6 +200,35 @@ TEST_F(Files, ALockedFolderIsRefusedUntilReleased) {
                 HasSubstr("another run is using this folder"));
   }
   EXPECT_NO_THROW(FolderLock{folder_});
+}
+
+// A file system whose flock fails for this reason.
+class NoLocks : public FileSystem {
+ public:
+  explicit NoLocks(int code) : code_(code) {}
+  int flock(int, int) override {
+    errno = code_;
+    return -1;
+  }
+
+ private:
+  int code_;
+};
+
+TEST_F(Files, AFileSystemWithoutLocksIsUsedWithOneWarning) {
+  for (const int code : {ENOSYS, EOPNOTSUPP, ENOLCK, EINVAL, EIO}) {
+    NoLocks without(code);
+    const ReplacedFileSystem replaced(without);
+    ::testing::internal::CaptureStderr();
+    EXPECT_NO_THROW(FolderLock{folder_});
+    const auto said = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(said, HasSubstr("cannot lock a folder")) << code;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  }
+  NoLocks busy(EWOULDBLOCK);
+  const ReplacedFileSystem replaced(busy);
+  EXPECT_THAT(message_of([&] { FolderLock{folder_}; }),
+              HasSubstr("another run is using this folder"));
 }
 
 TEST_F(Files, AFolderThatCannotBeMadeIsNamed) {

@@ -2,6 +2,7 @@
 // one-line message.
 #pragma once
 
+#include <exception>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -32,6 +33,10 @@ std::string cat(const Args&... args) {
   (out << ... << args);
   return out.str();
 }
+
+// What an exception says, without the call stack that PyTorch's exceptions carry below their first
+// line.
+std::string first_line(const std::exception& error);
 
 // The name nearest to `word` by edit distance, or "" if none is within a third of its length (at
 // least 2 edits). For "did you mean" hints.

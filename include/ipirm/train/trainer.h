@@ -49,8 +49,8 @@ class Trainer {
 
   // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case.
   // Returns true when the whole run is done. Throws DivergedError. Whatever else is thrown, the
-  // state up to the last whole step is saved first, except when a file could not be written: then
-  // the state saved before stays the newest.
+  // state up to the last whole step is saved first, except when a file could not be written or a
+  // step failed half-way (no memory left, say): then the state saved before stays the newest.
   bool run();
 
  private:
@@ -63,7 +63,9 @@ class Trainer {
   void write_steps();
   void save_if_due();        // the state, every save_minutes
   bool stopped();            // saves the state and says so; false
-  void save_what_is_left();  // after a failure: the state up to the last whole step
+  // After a failure: the state up to the last whole step. A step that failed half-way may have
+  // moved BatchNorm's running statistics; the state saved before then stays the newest.
+  void save_what_is_left();
   DivergedError diverged(const std::string& what);
   bool out_of_steps() const {
     return options_.train.max_steps > 0 && state_.position.total_steps >= options_.train.max_steps;
@@ -78,6 +80,7 @@ class Trainer {
   torch::Device device_;
   int64_t steps_per_epoch_;
   StepHistory history_;
+  bool in_step_ = false;
   StepRecord last_step_;
   std::chrono::steady_clock::time_point last_read_, last_save_ = std::chrono::steady_clock::now();
 };
