@@ -180,7 +180,7 @@ partition::MaximizeOptions mixup_defaults(const TrainConfig& first) {
   partition::MaximizeOptions search;
   const bool mixed = first.maximize.mixup, offline = first.maximize.offline;
   if (!first.loss.mixup.on) return search;
-  if (mixed || (!offline && first.data.dataset != "CIFAR10")) search.batch_size = 2048;
+  if (offline ? mixed : first.data.dataset != "CIFAR10") search.batch_size = 2048;
   if (mixed && !offline) {
     search.passes = 31;
     search.stop_after = 25;

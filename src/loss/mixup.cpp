@@ -65,11 +65,6 @@ MixedTerms embedded_terms(const torch::Tensor& view1, const torch::Tensor& z2,
 
 }  // namespace
 
-MixedTerms mixed_batch_terms(const torch::Tensor& view1, const torch::Tensor& z2, const MixKey& key,
-                             const LossOptions& options, const Embed& embed) {
-  return embedded_terms(view1, z2, key.of_batch(), options, embed);
-}
-
 MixedTerms mixed_environment_terms(const torch::Tensor& view1, const torch::Tensor& z2,
                                    const torch::Tensor& environment, int64_t p, const MixKey& key,
                                    const LossOptions& options, const Embed& embed) {

@@ -1,6 +1,7 @@
 // The minimization step under MixUp.
 #include "ipirm/train/mixup_step.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <vector>
@@ -27,14 +28,26 @@ loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const torch::Tensor
 
   const bool one_sum = !options.baseline && !retain, whole = options.baseline || options.keep_cont;
   torch::Tensor z2, batch;
-  if (whole || one_sum) z2 = embed(view2);
-  if (whole) batch = loss::mixed_batch_terms(view1, z2, key, options, embed).contrastive;
+  {
+    // The mixed view goes first, and both go also where their loss does not count: BatchNorm's
+    // running statistics depend on it.
+    const auto mix = loss::draw_mix(key.of_batch(), view1.size(0), options.mixup.alpha);
+    torch::Tensor z1;
+    {
+      const at::AutoGradMode graph(whole);
+      z1 = embed(loss::mix_images(view1, mix));
+    }
+    const at::AutoGradMode graph(whole || one_sum);
+    z2 = embed(view2);
+    if (whole) batch = loss::mixed_terms(z1, z2, mix, options.temperature).contrastive;
+  }
   if (whole) (options.baseline ? out.contrastive : out.batch).copy_(batch.detach());
   if (whole && !one_sum) {
     back_propagate(batch);
     out.loss.add_(batch.detach());
-    batch = z2 = torch::Tensor();
+    batch = torch::Tensor();
   }
+  if (!one_sum) z2 = torch::Tensor();  // embedded again for each partition
   const int64_t count = options.baseline ? 0 : environment.size(0);
   TORCH_INTERNAL_ASSERT(!one_sum || count == 1);
   for (int64_t p = 0; p < count; ++p) {

@@ -70,12 +70,13 @@ void RunFolder::write_config(const std::string& yaml) const {
   core::write_atomically(path_ / "config.yaml", yaml);
 }
 
-void RunFolder::log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total) {
+void RunFolder::log_step(const StepRecord& record, double mean_loss, int64_t epochs, int64_t seen,
+                         int64_t total) {
   char text[200];
   std::snprintf(text, sizeof text,
                 "Train Epoch: [%lld/%lld] [%lld/%lld]  Loss: %.4f  LR: %.6f  PW %.4f",
                 static_cast<long long>(record.epoch), static_cast<long long>(epochs),
-                static_cast<long long>(seen), static_cast<long long>(total), record.loss, record.lr,
+                static_cast<long long>(seen), static_cast<long long>(total), mean_loss, record.lr,
                 record.penalty_weight);
   log_->line(text);
   core::log_debug(text);
@@ -104,11 +105,13 @@ void RunFolder::epoch(int64_t epoch, double mean_loss, double seconds, double sa
 
 void RunFolder::maximize_pass(int64_t epoch, const partition::PassReport& p) {
   metrics_->line(maximize_pass_event(epoch, p));
+  if (p.pass == 0) log_->line(first_risk_line(p));
 }
 
 void RunFolder::maximize(int64_t epoch, const partition::Maximization& result,
                          const std::vector<int64_t>& sizes, double seconds) {
   metrics_->line(maximize_event(epoch, result, sizes, seconds));
+  for (const auto& text : outcome_lines(result, sizes)) log_->line(text);
 }
 
 void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1,

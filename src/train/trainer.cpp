@@ -138,13 +138,14 @@ bool Trainer::minimize_epoch(int64_t epoch) {
     in_step_ = false;
     ++at.step;
     ++at.total_steps;
-    if (at.step % train.log_every == 0 || at.step == steps_per_epoch_) {
+    if (at.step % train.log_every == 1 || train.log_every == 1) {
       write_steps();
-      folder_.log_step(last_step_, train.epochs, at.step * train.batch_size,
-                       steps_per_epoch_ * train.batch_size);
+      folder_.log_step(last_step_, at.loss_sum / static_cast<double>(at.step), train.epochs,
+                       at.step * train.batch_size, sets_.train->size());
     }
     save_if_due();
-    progress.update((at.step - first_step) * train.batch_size, "loss " + fixed(last_step_.loss, 4));
+    progress.update((at.step - first_step) * train.batch_size,
+                    last_step_.step > 0 ? "loss " + fixed(last_step_.loss, 4) : "");
   }
   write_steps();
   if (at.step < steps_per_epoch_) return false;  // interrupted or out of steps

@@ -301,7 +301,7 @@ TEST(TrainMixup, TheSearchHasItsOwnDefaults) {
   expect({"--mixup", "--offline"}, 3096, 61, .5, {5, 35}, 50);
   expect({"--mixup", "--mixup_max", "--offline"}, 2048, 61, .5, {5, 35}, 50);
   expect({"--mixup", "--mixup_max"}, 2048, 31, .1, {5, 25}, 25);
-  expect({"--mixup", "--mixup_max", "--dataset", "CIFAR10"}, 2048, 31, .1, {5, 25}, 25);
+  expect({"--mixup", "--mixup_max", "--dataset", "CIFAR10"}, 3096, 31, .1, {5, 25}, 25);
   expect({"--mixup", "--mixup_max", "--maximize_batch", "100", "--maximize_passes", "61",
           "--maximize_lr", ".5", "--maximize_milestones", "3"},
          100, 61, .5, {3}, 25);

@@ -59,10 +59,6 @@ MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const M
 // Projections (n, d) of images (n, ...).
 using Embed = std::function<torch::Tensor(const torch::Tensor& images)>;
 
-// Terms of the whole batch: its first views view1 (B, ...), mixed and embedded, against z2 (B, d).
-MixedTerms mixed_batch_terms(const torch::Tensor& view1, const torch::Tensor& z2, const MixKey& key,
-                             const LossOptions& options, const Embed& embed);
-
 // Terms (1, K) of the environments of partition p, environment (B) int64 on the CPU. Each
 // environment's first views are mixed anew among themselves and embedded on their own; one of a
 // single sample or none is not embedded and counts 0. Columns follow the environments' first

@@ -10,8 +10,9 @@
 
 namespace ipirm::train {
 
-// As minimize_step(), with environment (P, B) on the CPU. The whole batch is mixed for its loss
-// (keep_cont, baseline), each environment for its own. Without `retain` one sum is back-propagated.
+// As minimize_step(), with environment (P, B) on the CPU. The whole batch is embedded first,
+// mixed view before plain one, whether its loss counts (keep_cont, baseline) or not; then each
+// environment's views, mixed anew. Without `retain` one sum is back-propagated.
 // With it the whole batch's loss, then each partition's alone, its second views embedded again:
 // their gradients add up, and memory stays that of one partition.
 loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const torch::Tensor& view1,

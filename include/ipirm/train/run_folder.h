@@ -44,9 +44,11 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
 
   void write_config(const std::string& yaml) const;  // config.yaml
-  // One line of log.txt (and of the log), for every log_every-th step.
-  void log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total);
-  // Events of metrics.jsonl.
+  // One line of log.txt (and of the log), for steps 1, 1 + log_every, ... of an epoch (SPEC 9).
+  // mean_loss: of the epoch so far; seen: samples of it; total: samples of the set.
+  void log_step(const StepRecord& record, double mean_loss, int64_t epochs, int64_t seen,
+                int64_t total);
+  // Events of metrics.jsonl; those of a maximization also give log.txt the reference's lines.
   void step(const StepRecord& record);
   void epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second);
   void maximize_pass(int64_t epoch, const partition::PassReport& pass);

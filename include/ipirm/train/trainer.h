@@ -61,8 +61,8 @@ class Trainer {
   void checkpoint(int64_t epoch);
   // Reads the steps since the last read; writes them down and checks them.
   void write_steps();
-  void save_if_due();        // the state, every save_minutes
-  bool stopped();            // saves the state and says so; false
+  void save_if_due();  // the state, every save_minutes
+  bool stopped();      // saves the state and says so; false
   // After a failure: the state up to the last whole step. A step that failed half-way may have
   // moved BatchNorm's running statistics; the state saved before then stays the newest.
   void save_what_is_left();
