@@ -8,9 +8,9 @@
 #include <optional>
 
 #include "app/architecture.h"
+#include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
-#include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
@@ -25,7 +25,7 @@ namespace {
 
 model::Model load_model(const config::LinearConfig& config, torch::Device device) {
   const fs::path path = config.model_path;
-  const auto weights = checkpoint::read_torch_file(path);
+  const auto weights = read_weights(path);
   const auto options = infer_architecture(weights, path);
   const auto disagree = [&](const std::string& flag, const auto& given, const auto& found) {
     throw core::UserError(core::cat("--", flag, " ", given, ": ", path.string(), " holds a ", found,
@@ -36,7 +36,7 @@ model::Model load_model(const config::LinearConfig& config, torch::Device device
     disagree("width", *config.width, core::cat(options.arch, " of width ", options.width));
   }
   model::Model model(options);
-  checkpoint::load_state_dict(*model, weights, path);
+  load_weights(model, weights, path);
   model->to(device);
   model::use_channels_last(*model);
   return model;

@@ -10,9 +10,9 @@
 
 #include "app/features.h"
 #include "app/resume.h"
+#include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
-#include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/keyed_random.h"
@@ -28,10 +28,7 @@ namespace {
 model::Model make_model(const config::TrainConfig& config, torch::Device device, bool resuming) {
   torch::manual_seed(core::KeyedRandom(config.train.seed, core::Purpose::kModelInit, 0).bits());
   model::Model model(config.model);
-  if (!config.pretrain_model.empty() && !resuming) {
-    checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model),
-                                config.pretrain_model);
-  }
+  if (!config.pretrain_model.empty() && !resuming) load_pretrained(model, config.pretrain_model);
   model->to(device);
   model::use_channels_last(*model);
   return model;

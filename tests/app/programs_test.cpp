@@ -192,7 +192,7 @@ TEST_F(Programs, AnEarlierRunIsLeftUntouched) {
   expect_refused(train(digits({"--overwrite", "--pretrain_model", path("none.pt")})), {"none.pt"});
   expect_refused(
       train(digits({"--overwrite", "--width", "24", "--pretrain_model", path(run + "model_1.pt")})),
-      {"model_1.pt", "f.0.weight"});
+      {"model_1.pt", "holds a resnet18 of width 16", "--width 16"});
   expect_refused(train(digits({"--resume", "--lr", "0.5"})), {"lr (was 0.001, now 0.5)"});
   checkpoint::write_npy(root_ / "p.npy", torch::zeros({10, 2}));
   expect_refused(train(digits({"--overwrite", "--partition", path("p.npy")})),
