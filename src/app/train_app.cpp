@@ -103,7 +103,10 @@ int run_train(const config::TrainConfig& config) {
       core::log_info("nothing to resume here yet: starting from the beginning");
     }
   }
-  train::Trainer trainer({config.train, config.loss, config.maximize, config.knn}, sets, views,
+  auto step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
+                                             .bf16 = config.train.bf16,
+                                             .seed = config.train.seed});
+  train::Trainer trainer({config.train, config.maximize, config.knn}, std::move(step), sets, views,
                          state, folder, device);
   folder.write_config(yaml);
 

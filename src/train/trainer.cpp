@@ -12,8 +12,6 @@
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/eval/knn.h"
 #include "ipirm/train/maximize_events.h"
-#include "ipirm/train/minimize_step.h"
-#include "ipirm/train/mixup_step.h"
 
 namespace ipirm::train {
 namespace {
@@ -38,10 +36,11 @@ void check_batch_size(int64_t batch_size, int64_t set_size) {
                                   set_size, " images; choose at most that many"));
 }
 
-Trainer::Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views,
-                 RunState& state, RunFolder& folder, torch::Device device)
+Trainer::Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
+                 ViewSource views, RunState& state, RunFolder& folder, torch::Device device)
     : options_(options),
       plan_(options.train),
+      step_(std::move(step)),
       sets_(std::move(sets)),
       views_(std::move(views)),
       state_(state),
@@ -64,12 +63,12 @@ bool Trainer::run() {
   auto& at = state_.position;
   const int64_t epochs = options_.train.epochs;
   try {
-    if (!options_.loss.baseline && state_.partitions.empty() && !maximize(0)) return stopped();
+    if (step_->uses_partitions() && state_.partitions.empty() && !maximize(0)) return stopped();
     while (at.epoch <= epochs) {
       const int64_t epoch = at.epoch;
       if (at.phase == Phase::kMinimize && !minimize_epoch(epoch)) return stopped();
       if (at.phase == Phase::kMaximize) {
-        if (!options_.loss.baseline && plan_.maximize_due(epoch) && !maximize(epoch))
+        if (step_->uses_partitions() && plan_.maximize_due(epoch) && !maximize(epoch))
           return stopped();
         at.phase = Phase::kEvaluate;
       }
@@ -119,22 +118,16 @@ bool Trainer::minimize_epoch(int64_t epoch) {
   last_read_ = start;
 
   while (const auto batch = core::interrupted() || out_of_steps() ? std::nullopt : loader.next()) {
-    const auto on_device = [&](const torch::Tensor& t) {
-      return t.to(device_, /*non_blocking=*/true);
-    };
-    const auto view1 = on_device(batch->views[0]), view2 = on_device(batch->views[1]);
-    const auto environment =
-        options_.loss.baseline ? torch::Tensor() : state_.partitions.environments(batch->index);
     in_step_ = true;
-    history_.add(
-        options_.loss.mixup.on
-            ? mixup_step(state_.model, state_.adam, view1, view2, environment, weight,
-                         options_.loss, train.retain_group,
-                         {train.seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(at.step)},
-                         train.bf16)
-            : minimize_step(state_.model, state_.adam, view1, view2,
-                            environment.defined() ? on_device(environment) : environment, weight,
-                            options_.loss, train.bf16));
+    history_.add(step_->run(
+        state_.model, state_.adam,
+        {.view1 = batch->views[0].to(device_, /*non_blocking=*/true),
+         .view2 = batch->views[1].to(device_, /*non_blocking=*/true),
+         .environment = step_->uses_partitions() ? state_.partitions.environments(batch->index)
+                                                 : torch::Tensor(),
+         .penalty_weight = weight,
+         .epoch = static_cast<uint64_t>(epoch),
+         .step = static_cast<uint64_t>(at.step)}));
     in_step_ = false;
     ++at.step;
     ++at.total_steps;
@@ -279,8 +272,8 @@ bool Trainer::stopped() {
   const char* const next[] = {"minimization", "maximization", "evaluation"};
   core::log_info(core::cat(
       "stopped in epoch ", at.epoch, " after step ", at.step, "/", steps_per_epoch_, " (next: ",
-      state_.partitions.empty() && !options_.loss.baseline ? "first maximization"
-                                                           : next[static_cast<int>(at.phase)],
+      state_.partitions.empty() && step_->uses_partitions() ? "first maximization"
+                                                            : next[static_cast<int>(at.phase)],
       "); the state is saved: go on with --resume"));
   return false;
 }

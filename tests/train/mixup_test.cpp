@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "ipirm/train/mixup_step.h"
+#include "ipirm/train/step.h"
 #include "support/golden.h"
 #include "train/small_run.h"
 
@@ -21,6 +21,13 @@ model::Model small_model(torch::ScalarType type) {
   model::Model model(model::ModelOptions{"resnet18", 16, 8});
   model->to(type);
   return model;
+}
+
+loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const Tensor& v1, const Tensor& v2,
+                       const Tensor& environment, double weight, const loss::LossOptions& options,
+                       bool retain, const loss::MixKey& key, bool bf16) {
+  const auto step = make_step(options, {.retain_group = retain, .bf16 = bf16, .seed = key.seed});
+  return step->run(model, adam, {v1, v2, environment, weight, key.epoch, key.step});
 }
 
 // --- The step written from SPEC 6 with autograd alone, given the shares and partners -----------
@@ -251,10 +258,12 @@ TEST(MixupMemory, IsFlatInTheNumberOfPartitions) {
   const auto embed = [&](const Tensor& x) { return model->forward(x).projection; };
   const int64_t two_at_once = peak_bytes([&] {
     std::vector<Tensor> terms;
-    for (int64_t p = 0; p < 2; ++p) {
-      terms.push_back(
-          loss::mixed_environment_terms(v1, embed(v2), environment[p], p, {}, options, embed)
-              .contrastive);
+    for (const auto& mixes : loss::plan_mixup({}, 32, 1, environment.slice(0, 0, 2)).partitions) {
+      const auto z2 = embed(v2);
+      for (const auto& [samples, mix] : mixes) {
+        const auto z1 = embed(loss::mix_images(v1.index_select(0, samples), mix));
+        terms.push_back(loss::mixed_terms(z1, z2.index_select(0, samples), mix, .5).contrastive);
+      }
     }
   });
   const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
@@ -274,7 +283,7 @@ class MixupRun : public RunTest, public ::testing::WithParamInterface<bool> {
   // Retained partitions and an offline search, or the newest partition and an online one; both
   // mixed.
   static void prepare(SmallRun& run, bool retained) {
-    run.options.loss.mixup.on = run.options.maximize.mixup = true;
+    run.loss.mixup.on = run.options.maximize.mixup = true;
     run.options.train.retain_group = retained;
     run.options.train.retain_group_set = retained ? 2 : 0;
     run.options.maximize.offline = retained;

@@ -137,7 +137,7 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
 
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
   SmallRun run(root_ / "b");
-  run.options.loss.baseline = true;
+  run.loss.baseline = true;
   run.options.train.epochs = 1;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_TRUE(run.state->partitions.empty());
@@ -150,7 +150,7 @@ TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
   SmallRun run(root_ / "c");
   run.options.maximize.offline = false;
   run.options.maximize.batch_size = 20;
-  run.options.maximize.num_env = run.options.loss.num_env = 3;
+  run.options.maximize.num_env = run.loss.num_env = 3;
   run.options.train.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_EQ(run.state->partitions.newest().size(1), 3);
@@ -173,7 +173,7 @@ std::string message_of_diverged(SmallRun& run) {
     torch::NoGradGuard no_grad;
     run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
   }
-  run.options.loss.baseline = true;
+  run.loss.baseline = true;
   try {
     run.trainer().run();
   } catch (const DivergedError& error) {

@@ -5,18 +5,19 @@
 #include <torch/types.h>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "ipirm/augment/options.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/eval/options.h"
-#include "ipirm/loss/options.h"
 #include "ipirm/partition/options.h"
 #include "ipirm/train/options.h"
 #include "ipirm/train/plan.h"
 #include "ipirm/train/run_folder.h"
 #include "ipirm/train/run_state.h"
+#include "ipirm/train/step.h"
 #include "ipirm/train/step_history.h"
 #include "ipirm/train/views.h"
 
@@ -31,7 +32,6 @@ class DivergedError : public std::runtime_error {
 
 struct TrainerOptions {
   TrainOptions train;
-  loss::LossOptions loss;
   partition::MaximizeOptions maximize;
   eval::KnnOptions knn;
 };
@@ -44,8 +44,8 @@ class Trainer {
   // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search
   // makes it. Throws UserError when the batch is larger than the training set, or a partition is of
   // another set.
-  Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views, RunState& state,
-          RunFolder& folder, torch::Device device);
+  Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
+          ViewSource views, RunState& state, RunFolder& folder, torch::Device device);
 
   // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case.
   // Returns true when the whole run is done. Throws DivergedError. Whatever else is thrown, the
@@ -73,6 +73,7 @@ class Trainer {
 
   TrainerOptions options_;
   Plan plan_;
+  std::unique_ptr<Step> step_;
   data::DataSets sets_;
   ViewSource views_;
   RunState& state_;
