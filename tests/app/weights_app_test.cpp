@@ -47,7 +47,8 @@ class WeightsApp : public ::testing::Test {
         },
         {"--model_path", path(name), "--out", path(out), "--overwrite"});
   }
-  // One step, whose learning rate changes nothing: the weights that it ends with are the first.
+  // One step of 1e-30, which changes zeros alone, and these by that: the weights stay what they
+  // were.
   Outcome train_from(const std::string& name, const Words& more = {}) const {
     return train(Words{"--dataset",
                        "ColoredDigits",
@@ -147,7 +148,7 @@ TEST_F(WeightsApp, TrainingStartsFromAnEncoderAndAFreshHead) {
       const auto& [key, tensor] = found[i];
       if (is_statistic(key)) continue;
       if (key.starts_with("module.f.")) {
-        EXPECT_TRUE(torch::equal(tensor, own_[i].second)) << key;
+        EXPECT_LE((tensor - own_[i].second).abs().max().item<float>(), 1e-20F) << key;
       } else if (key == "module.g.0.weight") {
         EXPECT_FALSE(torch::equal(tensor, own_[i].second)) << key;
         EXPECT_GT(tensor.std().item<float>(), 0) << key;
