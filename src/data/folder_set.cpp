@@ -116,8 +116,9 @@ void check_same_classes(const fs::path& root, const std::vector<std::string>& tr
 
 class FolderSet : public ImageSet {
  public:
-  FolderSet(Listing listing, int64_t cache_bytes)
-      : files_(std::move(listing.files)),
+  FolderSet(fs::path root, Listing listing, int64_t cache_bytes)
+      : root_(std::move(root)),
+        files_(std::move(listing.files)),
         factors_{{"label", static_cast<int>(listing.classes.size()), std::move(listing.labels)}},
         cached_(files_.size()),
         cache_left_(cache_bytes / kDecodedBytes) {}
@@ -137,6 +138,11 @@ class FolderSet : public ImageSet {
 
   const std::vector<Factor>& factors() const override { return factors_; }
 
+  std::string name(int64_t i) const override {
+    TORCH_CHECK_INDEX(i >= 0 && i < size(), "image ", i, " of a set of ", size());
+    return fs::path(files_[static_cast<size_t>(i)]).lexically_relative(root_).generic_string();
+  }
+
  private:
   // Into the cache where it has room, else into scratch.
   const uint8_t* decode(size_t i, std::vector<uint8_t>& scratch) const {
@@ -155,6 +161,7 @@ class FolderSet : public ImageSet {
     return other;
   }
 
+  fs::path root_;
   std::vector<std::string> files_;
   std::vector<Factor> factors_;
   mutable std::vector<std::atomic<uint8_t*>> cached_;  // once set, a pointer stays until the end
@@ -167,8 +174,8 @@ DataSets open_folder(const fs::path& root, int64_t cache_bytes) {
   Listing train = list_part(root / "train"), test = list_part(root / "test");
   check_same_classes(root, train.classes, test.classes);
   prepare_image_decoder();
-  const auto train_set = std::make_shared<FolderSet>(std::move(train), cache_bytes);
-  return {train_set, train_set, std::make_shared<FolderSet>(std::move(test), cache_bytes)};
+  const auto train_set = std::make_shared<FolderSet>(root, std::move(train), cache_bytes);
+  return {train_set, train_set, std::make_shared<FolderSet>(root, std::move(test), cache_bytes)};
 }
 
 }  // namespace ipirm::data

@@ -41,6 +41,9 @@ TEST(FolderSet, ReadsBackClassesAndFilesInAlphabeticalOrder) {
     for (int64_t i = 0; i < 12; ++i) {
       const int64_t number = (test ? kTest : 0) + i;
       EXPECT_EQ(set.label(i), i / 4);
+      EXPECT_EQ(set.name(i), std::string(test ? "test/" : "train/") +
+                                 std::array{"apple", "bee", "cat"}[static_cast<size_t>(i / 4)] +
+                                 "/000" + std::to_string(i % 4) + (i % 2 ? ".jpg" : ".png"));
       const bool png = i % 2 == 0;
       const auto expected = [&](int c, int y, int x) {
         return png ? pixel(number, c, y, x) : smooth_pixel(number, c, y, x);

@@ -30,6 +30,12 @@ class ImageSet {
   virtual Image image(int64_t i, std::vector<uint8_t>& scratch) const = 0;
   // factors()[0] is the class. Every Factor's values has size() entries.
   virtual const std::vector<Factor>& factors() const = 0;
+  // Where image i can be found again: its file's path below the data root with '/' between folders
+  // (Folder), "" for sets whose images have a place in the set alone.
+  virtual std::string name(int64_t i) const {
+    (void)i;
+    return "";
+  }
   int64_t label(int64_t i) const { return factors()[0].values[static_cast<size_t>(i)]; }
 };
 
