@@ -36,6 +36,9 @@ class ImageSet {
     (void)i;
     return "";
   }
+  // True where images are stored whole, in sizes of their own: a view that is not cropped at random
+  // is then resized and cut to the size of a crop.
+  virtual bool differing_sizes() const { return false; }
   int64_t label(int64_t i) const { return factors()[0].values[static_cast<size_t>(i)]; }
 };
 
@@ -50,6 +53,9 @@ struct DataSets {
 // UserError for a missing or truncated file, a label out of range, an empty class, an unknown name
 // (naming the nearest).
 DataSets open_data_sets(const DataOptions& options);
+
+// Side of the images that such a set stores, pixels; 0: sizes of their own.
+int stored_side(const DataOptions& options);
 
 // The names that DataOptions::dataset may have.
 const std::vector<std::string>& data_set_names();
