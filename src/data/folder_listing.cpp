@@ -248,7 +248,8 @@ FolderListing list_folder(const fs::path& root) {
   const size_t classes = listing.train.classes.size();
   const bool labelled = !listing.train.classes.front().empty();
   listing.summary = cat(
-      root.string(), ": ", listing.train.files.size(), " images in train/",
+      root.string(), ": ", listing.train.files.size(),
+      listing.train.files.size() == 1 ? " image" : " images", " in train/",
       labelled ? cat(" of ", classes, classes == 1 ? " class" : " classes") : " without labels",
       listing.test ? cat(", ", listing.test->files.size(), " in ", test, "/") : ", no test images");
   const std::string missing = left_out.text();

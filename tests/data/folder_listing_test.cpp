@@ -117,7 +117,7 @@ TEST(FolderListing, WhatIsLeftOutIsCounted) {
   const FolderListing listing = list_folder(folder.path());
   EXPECT_EQ(listing.summary,
             folder.path().string() +
-                ": 1 images in train/ of 1 class, 1 in test/; left out: 2 .txt, 1 .csv, 1 .heic, 1 "
+                ": 1 image in train/ of 1 class, 1 in test/; left out: 2 .txt, 1 .csv, 1 .heic, 1 "
                 "with odd endings, 1 without an ending, 1 image(s) beside the class folders, 3 "
                 "hidden");
   EXPECT_FALSE(listing.complete);

@@ -44,7 +44,8 @@ class ImageSet {
 
 // The parts of one data set. `train` is what is trained on and partitioned (STL: train then
 // unlabeled); `labelled` is the memory of the kNN and the training set of the linear evaluation;
-// the same object as train where all is labelled.
+// the same object as train where all is labelled. `test` is null where the data has no test split,
+// or no labels: then the class has one value, 0, and a kNN or linear evaluation says nothing.
 struct DataSets {
   std::shared_ptr<const ImageSet> train, labelled, test;
 };
