@@ -10,6 +10,7 @@
 #include "data/gif.h"
 #include "data/jpeg.h"
 #include "data/pnm.h"
+#include "data/tiff.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 
@@ -39,6 +40,9 @@ cv::Mat decode(const std::string& path, EncodedImage& encoded) {
     case ImageFormat::kGif:
       decode_gif(path, encoded, rgb.data);
       return rgb;
+    case ImageFormat::kTiff:
+      decode_tiff(path, encoded, rgb.data);
+      return rgb;
     case ImageFormat::kPnm:
       decode_pnm(path, encoded, rgb.data);
       return rgb;
@@ -63,6 +67,7 @@ cv::Mat decode(const std::string& path, EncodedImage& encoded) {
 
 void prepare_image_decoder() {
   cv::setNumThreads(1);
+  silence_tiff();
   cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
 }
 

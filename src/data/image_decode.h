@@ -9,7 +9,8 @@
 
 namespace ipirm::data {
 
-// Keeps OpenCV to the calling thread (the loader's workers are the parallelism) and its log silent.
+// Keeps OpenCV to the calling thread (the loader's workers are the parallelism) and its log and
+// libtiff's silent.
 // Once a process.
 void prepare_image_decoder();
 

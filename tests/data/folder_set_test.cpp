@@ -316,6 +316,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Damage{"x.png", put(300, {1, 2, 3, 4, 5}), {"checksum", "chunk at byte 33"}},
                       Damage{"x.png", put(12, {'X'}), {"checksum", "chunk at byte 8"}},
                       Damage{"x.tif", cut_to(.5), {"ends at byte"}},
+                      Damage{"x.tif", put(300, Bytes(2000, 0xFF)), {"cannot be decoded"}},
                       Damage{"x.tif", cut_to_bytes(6), {"ends at byte 6"}},
                       Damage{"x.ppm", cut_to(.5), {"ends at byte"}},
                       Damage{"x.ppm", put(3, {'x'}), {"byte 3 is no digit"}},

@@ -92,13 +92,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Format{"tiff_deflate", sharp, 0}, Format{"tiff_packbits", sharp, 0},
                       Format{"tiff_palette", sharp, 0}, Format{"tiff_alpha", sharp, 0},
                       Format{"tiff_grey", sharp_grey, 0}, Format{"tiff_grey16", sharp_grey, 0},
-                      Format{"tiff_bits", checked, 0}, Format{"tiff_cmyk", sharp, 1},
-                      Format{"gif", sharp, 0}, Format{"gif_interlaced", sharp, 0},
-                      Format{"gif_animated", sharp, 0}, Format{"webp_animated", sharp, 0},
-                      Format{"webp_animated_alpha", smooth, 4}, Format{"ppm", sharp, 0},
-                      Format{"ppm_text", sharp, 0}, Format{"pgm", sharp_grey, 0},
-                      Format{"jpg_progressive", smooth, 4}, Format{"jpg_cmyk", smooth, 4},
-                      Format{"jpg_grey", smooth_grey, 4}, Format{"png_grey16", sharp_grey, 0}),
+                      Format{"tiff_bits", checked, 0}, Format{"tiff_jpeg", smooth, 4},
+                      Format{"tiff_cmyk", sharp, 1}, Format{"gif", sharp, 0},
+                      Format{"gif_interlaced", sharp, 0}, Format{"gif_animated", sharp, 0},
+                      Format{"webp_animated", sharp, 0}, Format{"webp_animated_alpha", smooth, 4},
+                      Format{"ppm", sharp, 0}, Format{"ppm_text", sharp, 0},
+                      Format{"pgm", sharp_grey, 0}, Format{"jpg_progressive", smooth, 4},
+                      Format{"jpg_cmyk", smooth, 4}, Format{"jpg_grey", smooth_grey, 4},
+                      Format{"png_grey16", sharp_grey, 0}),
     [](const auto& test) { return test.param.file; });
 
 // --- What common decoders pass over --------------------------------------------------------------

@@ -4,6 +4,7 @@
 #include "data/image_structure.h"
 #include "data/jpeg.h"
 #include "data/pnm.h"
+#include "data/tiff.h"
 #include "fuzz/target.h"
 
 namespace ipirm::fuzz {
@@ -15,6 +16,8 @@ void decode(const data::EncodedImage& encoded) {
   const int64_t pixels = int64_t{encoded.size.width} * encoded.size.height;
   if (pixels > kMostPixels) return;
   std::vector<uint8_t> rgb(static_cast<size_t>(3 * pixels));
+  static const bool silent = (data::silence_tiff(), true);
+  static_cast<void>(silent);
   reads_or_refuses([&] {
     if (encoded.format == data::ImageFormat::kGif)
       data::decode_gif("fuzz.gif", encoded, rgb.data());
@@ -22,6 +25,8 @@ void decode(const data::EncodedImage& encoded) {
       data::decode_pnm("fuzz.ppm", encoded, rgb.data());
     if (encoded.format == data::ImageFormat::kJpeg)
       data::decode_jpeg("fuzz.jpg", encoded, rgb.data());
+    if (encoded.format == data::ImageFormat::kTiff)
+      data::decode_tiff("fuzz.tif", encoded, rgb.data());
   });
 }
 
