@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "app/architecture.h"
+#include "app/image_sizes.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -105,12 +106,14 @@ int run_linear(const config::LinearConfig& config) {
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);
+  warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
   auto model = load_model(config, device);
   const auto folder = fs::path(config.downstream_root) / config.data.dataset / config.name;
   Results results(config, folder);
 
-  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size};
+  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size,
+                       config.augment.crop_size};
   run.loader.pinned = device.is_cuda();
   run.loader.channels_last = true;
   core::log_info(

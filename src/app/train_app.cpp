@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "app/features.h"
+#include "app/image_sizes.h"
 #include "app/resume.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
@@ -65,6 +66,7 @@ int run_train(const config::TrainConfig& config) {
   const auto device = choose_device(config.device);
   warn_if_bf16_is_slow(device, config.train.bf16);
 
+  warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
   train::check_batch_size(config.train.batch_size, sets.train->size());
   train::ViewSource views{sets.train, config.augment, config.loader, config.train.seed};

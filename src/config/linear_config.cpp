@@ -20,7 +20,9 @@ constexpr Program kProgram = {
     "--txt\n"
     "  ipirm-linear --model_path results/ColoredDigits/ipirm/model_30.pt --dataset ColoredDigits "
     "\\\n"
-    "      --crop_scale_min .4 --hflip 0 --epochs 20",
+    "      --crop_scale_min .4 --hflip 0 --epochs 20\n\n"
+    "Of each image of --dataset Folder only the middle square is kept; --image_size 0 keeps images "
+    "whole.",
 };
 
 std::vector<Field> fields_of(LinearConfig& c) {

@@ -20,6 +20,8 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
               {},
               {"STL", "CIFAR10", "CIFAR100", "Folder", "ColoredDigits"}},
              {"data_root", group, "DIR", "folder that holds the data set's files", &data.root},
+             {"image_size", group, "N", "Folder: cut images to their middle square of N; 0: whole",
+              &data.image_size, between(0, 4096)},
              {"workers", group, "N", "threads that make views", &loader.workers, between(1, 1024)},
          });
 }

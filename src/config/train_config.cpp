@@ -14,7 +14,9 @@ constexpr Program kProgram = {
     "Trains a network without labels by IP-IRM, or by plain contrastive learning with --baseline.",
     "Examples:\n"
     "  ipirm-train --config configs/quickstart.yaml\n"
-    "  ipirm-train --config configs/stl.yaml --data_root /data --precision bf16 --name stl_400",
+    "  ipirm-train --config configs/stl.yaml --data_root /data --precision bf16 --name stl_400\n\n"
+    "Of each image of --dataset Folder only the middle square is kept; --image_size 0 keeps images "
+    "whole.",
 };
 
 void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {

@@ -240,8 +240,8 @@ bool Trainer::maximize(int64_t epoch) {
 
 bool Trainer::evaluate(int64_t epoch) {
   torch::NoGradGuard no_grad;
-  const eval::RunOptions run{device_, options_.train.bf16, views_.loader,
-                             options_.train.batch_size};
+  const eval::RunOptions run{device_, options_.train.bf16, views_.loader, options_.train.batch_size,
+                             views_.augment.crop_size};
   const auto bank = eval::embed_test_views(state_.model, *sets_.labelled, run, "kNN memory");
   const auto queries = eval::embed_test_views(state_.model, *sets_.test, run, "kNN queries");
   if (core::interrupted()) return false;
