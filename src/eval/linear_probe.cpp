@@ -100,6 +100,12 @@ std::string words(const Totals& totals) {
   return text.str();
 }
 
+// Whether BatchNorm, in training mode, refuses the batch: one image, which the encoder's strides of
+// 8 in all bring down to a single value a channel, has no variance.
+bool has_one_value_a_channel(const torch::Tensor& views) {
+  return views.size(0) == 1 && views.size(2) <= 8 && views.size(3) <= 8;
+}
+
 // One factor's classifier on the common encoder.
 class Head {
  public:
@@ -143,12 +149,6 @@ class Head {
   torch::nn::Linear classifier_{nullptr};
   std::optional<torch::optim::Adam> adam_;
 };
-
-// Whether BatchNorm, in training mode, refuses the batch: one image, which the encoder's strides of
-// 8 in all bring down to a single value a channel, has no variance.
-bool has_one_value_a_channel(const torch::Tensor& views) {
-  return views.size(0) == 1 && views.size(2) <= 8 && views.size(3) <= 8;
-}
 
 // One evaluation: what does not change from epoch to epoch.
 class Probe {
