@@ -142,6 +142,7 @@ partition::Maximization search(partition::BankSource& bank, const torch::Tensor&
 
 int run_partition(const config::PartitionConfig& config) {
   core::set_log_level(config.log_level);
+  for (const auto& warning : config.warnings) core::log_warning(warning);
   const auto start = Clock::now();
   const auto& options = config.maximize;
   check_out(config);

@@ -60,6 +60,7 @@ void bound_memory_of_varying_sizes() {
 
 int run_train(const config::TrainConfig& config) {
   core::set_log_level(config.log_level);
+  for (const auto& warning : config.warnings) core::log_warning(warning);
   config.loss.mixup.on ? bound_memory_of_varying_sizes() : keep_memory_of_equal_sizes();
   const auto start = std::chrono::steady_clock::now();
   core::check_threads(at::get_num_threads() + config.loader.workers);

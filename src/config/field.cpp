@@ -109,7 +109,21 @@ void append(std::vector<Field>& fields, std::vector<Field> more) {
   fields.insert(fields.end(), more.begin(), more.end());
 }
 
+std::optional<bool> truth(const std::string& text) {
+  for (const char* word : {"true", "True", "TRUE"}) {
+    if (text == word) return true;
+  }
+  for (const char* word : {"false", "False", "FALSE"}) {
+    if (text == word) return false;
+  }
+  return std::nullopt;
+}
+
 bool is_flag(const Field& field) { return std::holds_alternative<bool*>(field.target); }
+
+bool is_list(const Field& field) {
+  return std::holds_alternative<std::vector<int64_t>*>(field.target);
+}
 
 bool is_text(const Field& field) {
   return !is_flag(field) && !is_whole_number(field) &&
@@ -119,7 +133,7 @@ bool is_text(const Field& field) {
 std::string expectation(const Field& field) {
   if (is_flag(field)) return "true or false";
   if (!field.choices.empty()) return "one of " + joined(field.choices, ", ");
-  if (std::holds_alternative<std::vector<int64_t>*>(field.target)) {
+  if (is_list(field)) {
     return cat("ascending whole numbers ", range_text(field.range),
                " with commas between them, such as 5,35");
   }
@@ -140,9 +154,9 @@ bool assign(const Field& field, const std::string& text) {
   return std::visit(
       Overloaded{
           [&](bool* target) {
-            if (text != "true" && text != "false") return false;
-            *target = text == "true";
-            return true;
+            const auto value = truth(text);
+            if (value) *target = *value;
+            return value.has_value();
           },
           [&](int* target) { return keep(*target, number<int>(text)); },
           [&](std::optional<int>* target) { return keep(*target, number<int>(text)); },
@@ -210,7 +224,7 @@ std::string dump_yaml(const std::string& program, const std::vector<Field>& fiel
   std::string group;
   for (const Field& field : fields) {
     const auto value = value_text(field);
-    if (field.command_line_only || !value) continue;
+    if (field.command_line_only || field.ignored || !value) continue;
     if (field.group != group) text += cat("\n# ", group = field.group, "\n");
     text += cat(field.name, ": ", is_text(field) ? yaml_quoted(*value) : *value, "\n");
   }

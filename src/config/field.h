@@ -39,12 +39,17 @@ struct Field {
   Range range = {};
   std::vector<std::string> choices = {};  // of a text; empty: any
   bool command_line_only = false;  // about one call: neither read from nor written to a YAML file
+  bool ignored = false;  // the reference's, without effect there as here: read, never written
 };
 
 void append(std::vector<Field>& fields, std::vector<Field> more);
 
 bool is_flag(const Field& field);  // a bool: --name alone means true
+bool is_list(const Field& field);  // of numbers
 bool is_text(const Field& field);  // may be quoted in YAML
+
+// What a word of YAML's core schema means, as Python writes it too: true, True, TRUE and so on.
+std::optional<bool> truth(const std::string& text);
 
 // What a value must be, to go after "expected": "a whole number >= 1".
 std::string expectation(const Field& field);

@@ -116,17 +116,17 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
 }
 
 void check_maximize(const partition::MaximizeOptions& maximize) {
-  const auto& balance = maximize.risk.balance;
-  if (balance.constrain_relax && !balance.constrain) {
-    throw core::UserError(
-        "--constrain_relax only relaxes --constrain, which is not given: add --constrain or remove "
-        "it");
-  }
   if (maximize.batch_size == 1) {
     throw core::UserError(
         "--maximize_batch: found '1', expected 0 (the whole set) or at least 2, since a sample "
         "needs negatives");
   }
+}
+
+std::vector<std::string> maximize_without_effect(const partition::MaximizeOptions& maximize) {
+  const auto& balance = maximize.risk.balance;
+  if (!balance.constrain_relax || balance.constrain) return {};
+  return {"--constrain_relax has no effect without --constrain: it is ignored"};
 }
 
 void check_name(const std::string& name) {

@@ -24,6 +24,8 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
                          partition::MaximizeOptions& maximize);
 // Throws UserError for settings of the maximization that are right alone and wrong together.
 void check_maximize(const partition::MaximizeOptions& maximize);
+// A line for each setting of the maximization that the others leave without effect.
+std::vector<std::string> maximize_without_effect(const partition::MaximizeOptions& maximize);
 
 // The choices of --arch and --precision.
 std::vector<std::string> arch_choices();

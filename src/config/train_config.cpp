@@ -163,6 +163,21 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
       });
 }
 
+// The reference's command lines may hold these; no code reads them there, and none here.
+void add_ignored_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const auto add = [&](const char* name, const char* label, const Target& target) {
+    fields.push_back({.name = name,
+                      .group = "Ignored",
+                      .label = label,
+                      .help = "accepted, since the reference has it; no effect there either",
+                      .target = target,
+                      .ignored = true});
+  };
+  add("ours_mode", "X", &c.ignored.ours_mode);
+  add("debug", "", &c.ignored.debug);
+  add("groupnorm", "", &c.ignored.groupnorm);
+}
+
 std::vector<Field> fields_of(TrainConfig& c) {
   std::vector<Field> fields;
   add_data_fields(fields, c.data, c.loader);
@@ -174,6 +189,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.log_level);
+  add_ignored_fields(fields, c);
   return fields;
 }
 
@@ -206,31 +222,41 @@ void spread(TrainConfig& c) {
   if (c.name.empty()) c.name = c.loss.baseline ? "baseline" : "ipirm";
 }
 
+// Settings that the reference takes and does nothing with: its published command lines must run.
+std::vector<std::string> without_effect(const TrainConfig& c) {
+  auto warnings = maximize_without_effect(c.maximize);
+  const auto warn_if = [&](bool unused, const char* flag, const char* reason) {
+    if (unused) warnings.push_back(core::cat(flag, " ", reason, ": it is ignored"));
+  };
+  const char* nowhere = "has no effect, as in the reference";
+  warn_if(!c.ignored.ours_mode.empty(), "--ours_mode", nowhere);
+  warn_if(c.ignored.debug, "--debug", nowhere);
+  warn_if(c.ignored.groupnorm, "--groupnorm", nowhere);
+  warn_if(c.loss.debiased && !c.loss.baseline, "--debiased", "has no effect without --baseline");
+  warn_if(c.loss.debiased && c.loss.baseline && c.loss.mixup.on, "--debiased",
+          "has no effect with --mixup, whose loss has no debiased form");
+  warn_if(c.train.retain_group_set > 0 && c.loss.mixup.on && !c.train.retain_group,
+          "--retain_group_set", "has no effect without --retain_group");
+  return warnings;
+}
+
 // Settings that are right alone and wrong together.
 void check(const TrainConfig& c) {
   const auto refuse_if = [](bool wrong, const std::string& message) {
     if (wrong) throw core::UserError(message);
   };
   check_maximize(c.maximize);
-  refuse_if(c.loss.debiased && !c.loss.baseline,
-            "--debiased is a form of the baseline: add --baseline or remove --debiased");
   const auto& mixup = c.loss.mixup;
   refuse_if(c.maximize.mixup && !mixup.on,
             "--mixup_max mixes the views of the maximization as --mixup does those of the "
             "minimization, which is not given: add --mixup or remove --mixup_max");
   refuse_if(mixup.alpha != loss::MixupOptions().alpha && !mixup.on,
             "--alpha shapes the shares of MixUp: add --mixup or remove --alpha");
-  refuse_if(c.train.retain_group_set > 0 && !c.train.retain_group,
-            "--retain_group_set limits the partitions that --retain_group keeps, which is not "
-            "given: add --retain_group or remove it");
   refuse_if(c.train.retain_group_set > 0 && !mixup.on,
             "--retain_group_set belongs to the MixUp form of the method: add --mixup or remove it");
-  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == "v2",
+  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == "v2" && !c.loss.baseline,
             "--irm_mode v2 (variance of the environments' losses) is defined for unmixed views "
             "alone: use --irm_mode v1 or remove --mixup_max");
-  refuse_if(c.loss.debiased && mixup.on,
-            "--debiased corrects for negatives of the anchor's own class, which the loss of mixed "
-            "views has no form of: remove --debiased or --mixup");
   refuse_if(c.loss.baseline && !c.partition.empty(),
             "--baseline uses no partition, but --partition names one: remove one of the two");
   refuse_if(c.overwrite && c.resume,
@@ -253,6 +279,7 @@ std::optional<TrainConfig> parse_train(int argc, const char* const* argv) {
   read_command_line(kProgram, fields_of(config), argc, argv);
   spread(config);
   check(config);
+  config.warnings = without_effect(config);
   return config;
 }
 

@@ -100,6 +100,12 @@ std::string words(const Totals& totals) {
   return text.str();
 }
 
+// Whether BatchNorm, in training mode, refuses the batch: one image, which the encoder's strides of
+// 8 in all bring down to a single value a channel, has no variance.
+bool has_one_value_a_channel(const torch::Tensor& views) {
+  return views.size(0) == 1 && views.size(2) <= 8 && views.size(3) <= 8;
+}
+
 // One factor's classifier on the common encoder.
 class Head {
  public:
@@ -189,13 +195,29 @@ class Probe {
     auto totals = new_totals();
     int64_t done = 0;
     while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
-      const torch::Tensor h =
-          encode(batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned));
+      const torch::Tensor views =
+          batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned);
+      if (!frozen() && has_one_value_a_channel(views)) {
+        leave_out(/*is_all=*/done == 0);
+        continue;
+      }
+      const torch::Tensor h = encode(views);
       for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, batch->index, totals[f]);
       done += h.size(0);
       progress.update(done, progress.due() ? words(totals[0]) : "");
     }
     return totals;
+  }
+
+  // Says once that a lone image is not trained on; an error where the epoch has no other batch.
+  void leave_out(bool is_all) {
+    const std::string found = core::cat(
+        "--batch_size ", options_.batch_size, ": ", is_all ? "each batch" : "the last batch",
+        " is one image of at most 8x8 pixels, of which --bn train can take no statistics");
+    if (is_all)
+      throw core::UserError(found + "; choose a larger --batch_size or --crop_size, or --bn eval");
+    if (!has_left_out_) core::log_warning(found + ": it is left out of every epoch");
+    has_left_out_ = true;
   }
 
   torch::Tensor encode(const torch::Tensor& views) {
@@ -223,6 +245,7 @@ class Probe {
   const RunOptions& run_;
   std::vector<Head> heads_;
   torch::Tensor test_features_;  // h, (N_test, F)
+  bool has_left_out_ = false;    // an image, and said so
 };
 
 }  // namespace

@@ -244,6 +244,17 @@ TEST(NearestName, OffersOnlyWhatIsNear) {
   EXPECT_EQ(nearest_name("zebra", names), "");
 }
 
+// People leave out the end of a name more often than they mistype one.
+TEST(NearestName, OffersTheShortestNameThatBeginsSo) {
+  const std::vector<std::string> names = {"--arch", "--batch_size", "--mixup", "--mixup_max",
+                                          "--k"};
+  EXPECT_EQ(nearest_name("--batch", names), "--batch_size");  // --arch is two edits away
+  EXPECT_EQ(nearest_name("--mix", names), "--mixup");
+  EXPECT_EQ(nearest_name("--mixup_", names), "--mixup_max");
+  EXPECT_EQ(nearest_name("--bacth_size", names), "--batch_size");
+  EXPECT_EQ(nearest_name("--zebra", names), "");
+}
+
 TEST(HumanDuration, IsShort) {
   EXPECT_EQ(human_duration(12.4), "12 s");
   EXPECT_EQ(human_duration(200), "3m 20s");

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipirm/augment/options.h"
 #include "ipirm/data/options.h"
@@ -30,6 +31,13 @@ struct TrainConfig {
       false;  // samples in the set's order; train.shuffle and maximize.shuffle are its opposite
   bool overwrite = false;  // replace what the run's folder holds
   bool resume = false;     // go on with the run that the folder holds
+
+  std::vector<std::string> warnings;  // for the log: a line for each setting without effect
+  // Settings of the reference that no code reads, there as here.
+  struct Ignored {
+    std::string ours_mode;
+    bool debug = false, groupnorm = false;
+  } ignored;
 
   data::DataOptions data;
   data::LoaderOptions loader{.workers = 6};

@@ -38,8 +38,9 @@ std::string cat(const Args&... args) {
 // line.
 std::string first_line(const std::exception& error);
 
-// The name nearest to `word` by edit distance, or "" if none is within a third of its length (at
-// least 2 edits). For "did you mean" hints.
+// For "did you mean" hints: the shortest name that begins with `word`, since people leave out ends;
+// otherwise the nearest by edit distance, or "" if none is within a third of the word's length (at
+// least 2 edits).
 std::string nearest_name(std::string_view word, const std::vector<std::string>& names);
 
 }  // namespace ipirm::core
