@@ -20,11 +20,11 @@ namespace {
 
 // The names a run gives its files, and those of writes that were cut off.
 bool is_run_file(const std::string& name) {
+  // Weights and partitions under the reference's names too: its runs bear the names that ours do.
   static const std::regex kNames(
-      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|state_(next|"
-      "previous|damaged)\\.pt|model_[0-9]+"
-      "\\.pt|"
-      "GroupResults_[0-9]+\\.npy)(\\.tmp)?");
+      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|"
+      "state_(next|previous|damaged)\\.pt|model_[0-9]+\\.pth?|GroupResults_[0-9]+(\\.txt)?\\.npy)"
+      "(\\.tmp)?");
   return std::regex_match(name, kNames);
 }
 
