@@ -70,19 +70,27 @@ std::vector<Field> fields_of(LinearConfig& c) {
           {"seed", group, "N", "of every random draw", &c.linear.seed, at_least(0)},
       });
   group = "Results";
-  append(fields, {
-                     {"txt", group, "", "write result.txt, a line an epoch", &c.txt},
-                     {"name", group, "NAME",
-                      "folder of the results (default: the one that holds the model)", &c.name},
-                     {"downstream_root", group, "DIR", "results go to DIR/DATASET/NAME",
-                      &c.downstream_root},
-                     {.name = "overwrite",
-                      .group = group,
-                      .label = "",
-                      .help = "replace the results that the folder holds",
-                      .target = &c.overwrite,
-                      .command_line_only = true},
-                 });
+  append(
+      fields,
+      {
+          {"txt", group, "", "write result.txt, a line an epoch, and the state after it", &c.txt},
+          {"name", group, "NAME", "folder of the results (default: the one that holds the model)",
+           &c.name},
+          {"downstream_root", group, "DIR", "results go to DIR/DATASET/NAME", &c.downstream_root},
+          {.name = "overwrite",
+           .group = group,
+           .label = "",
+           .help = "replace the results that the folder holds",
+           .target = &c.overwrite,
+           .command_line_only = true},
+          {.name = "resume",
+           .group = group,
+           .label = "",
+           .help = "go on after the last whole epoch that the folder holds, or start "
+                   "where it holds none; implies --txt",
+           .target = &c.resume,
+           .command_line_only = true},
+      });
   add_run_fields(fields, c.device, c.log_level);
   return fields;
 }
@@ -101,6 +109,9 @@ void check(const LinearConfig& c) {
   if (c.downstream_root.empty()) {
     throw core::UserError("--downstream_root is empty: name a folder, '.' for the current one");
   }
+  if (c.overwrite && c.resume) {
+    throw core::UserError("--overwrite and --resume contradict each other: give one of the two");
+  }
   check_name(c.name);
 }
 
@@ -110,6 +121,7 @@ std::optional<LinearConfig> parse_linear(int argc, const char* const* argv) {
   LinearConfig config;
   if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
   if (config.name.empty()) config.name = name_from(config.model_path);
+  if (config.resume) config.txt = true;  // it goes on with files, and keeps some to go on with
   check(config);
   return config;
 }

@@ -7,6 +7,7 @@
 #include <regex>
 
 #include "ipirm/checkpoint/npy.h"
+#include "ipirm/checkpoint/state_file.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
@@ -42,6 +43,8 @@ const fs::path& made(const fs::path& folder) {
 }
 
 std::string line(const ordered_json& event) { return event.dump(); }
+
+checkpoint::StateFile state_file(const fs::path& folder) { return {folder, "state"}; }
 
 }  // namespace
 
@@ -142,11 +145,7 @@ void RunFolder::save_state(const RunState& state, std::optional<int64_t> model_e
       checkpoint::write_torch_file(folder / core::cat("model_", *model_epoch, ".pt"),
                                    weights_of(tensors));
     }
-    checkpoint::write_torch_file(folder / "state_next.pt", tensors);
-    if (fs::exists(folder / "state.pt")) {
-      core::rename_durably(folder / "state.pt", folder / "state_previous.pt");
-    }
-    core::rename_durably(folder / "state_next.pt", folder / "state.pt");
+    state_file(folder).write(tensors);
   });
 }
 
@@ -159,27 +158,14 @@ void RunFolder::save_failed_state(const RunState& state) {
 }
 
 std::optional<std::pair<SavedState, fs::path>> RunFolder::load_state() {
-  const auto newest = path_ / "state.pt", previous = path_ / "state_previous.pt";
-  if (fs::exists(newest)) {
-    try {
-      return std::pair(read_run_state(newest), newest);
-    } catch (const core::UserError& error) {
-      if (!fs::exists(previous)) throw;
-      core::log_warning(core::cat(error.what(),
-                                  "; it is kept as state_damaged.pt, and the state before it (",
-                                  previous.filename().string(), ") is used"));
-      core::rename_durably(newest, path_ / "state_damaged.pt");
-    }
-  }
-  if (!fs::exists(previous)) return std::nullopt;
-  return std::pair(read_run_state(previous), previous);
+  SavedState saved;
+  const auto source =
+      state_file(path_).read_newest([&](const fs::path& file) { saved = read_run_state(file); });
+  if (!source) return std::nullopt;
+  return std::pair(std::move(saved), *source);
 }
 
-bool RunFolder::holds_state(const fs::path& folder) noexcept {
-  std::error_code unreadable;
-  return fs::exists(folder / "state.pt", unreadable) ||
-         fs::exists(folder / "state_previous.pt", unreadable);
-}
+bool RunFolder::holds_state(const fs::path& folder) noexcept { return state_file(folder).exists(); }
 
 void RunFolder::continue_texts(const std::array<uint64_t, 3>& sizes) {
   log_->truncate_to(sizes[0]);

@@ -18,8 +18,9 @@ struct LinearConfig {
   std::optional<int> width;         // not given: read off the file
   std::string name;  // after parsing never empty: the folder that holds the file, or its stem
   std::string downstream_root = "downstream";  // results go to downstream_root/DATASET/name
-  bool txt = false;                            // write result.txt
+  bool txt = false;                            // write result.txt and the state
   bool overwrite = false;                      // replace an earlier result
+  bool resume = false;                         // go on with an earlier one; after parsing txt too
   std::string device = "auto";                 // auto (CUDA where there is one), cpu or cuda
   std::string precision = "fp32";              // fp32 or bf16
   std::string log_level = "info";              // debug, info, warning, error or off
