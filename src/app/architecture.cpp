@@ -1,7 +1,8 @@
 // Tells ResNets apart by their blocks and the shapes of two convolutions.
 #include "app/architecture.h"
 
-#include <array>
+#include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "ipirm/core/error.h"
@@ -11,20 +12,12 @@ namespace {
 
 using core::cat;
 using core::UserError;
-using Blocks = std::array<int, 4>;
 
-// Depths that the network can have, and others of the same family, which files are often of.
-struct Depth {
+// Depths of the same family that the network cannot have, for which files often are.
+constexpr struct {
   const char* name;
-  Blocks blocks;  // of each stage
-  bool bottleneck;
-  bool known;
-};
-constexpr Depth kDepths[] = {
-    {"resnet18", {2, 2, 2, 2}, false, true},   {"resnet34", {3, 4, 6, 3}, false, true},
-    {"resnet50", {3, 4, 6, 3}, true, true},    {"resnet101", {3, 4, 23, 3}, true, false},
-    {"resnet152", {3, 8, 36, 3}, true, false},
-};
+  int blocks[4];
+} kForeignDepths[] = {{"resnet101", {3, 4, 23, 3}}, {"resnet152", {3, 8, 36, 3}}};
 
 class Inference {
  public:
@@ -61,21 +54,25 @@ class Inference {
     return width;
   }
 
-  std::string arch() const {
-    Blocks blocks = {};
-    for (size_t stage = 0; stage < blocks.size(); ++stage) {
+  model::Arch arch() const {
+    int blocks[4] = {};
+    for (size_t stage = 0; stage < std::size(blocks); ++stage) {
       while (has_block(cat("f.", stage + 3, ".", blocks[stage], "."))) ++blocks[stage];
     }
     const bool bottleneck = by_name_.contains(weights_.name_of("f.3.0.conv3.weight"));
+    std::string expected;
+    for (const auto& known : model::kArchitectures) {
+      if (std::ranges::equal(known.blocks, blocks) && known.bottleneck == bottleneck)
+        return known.kind;
+      expected += cat(expected.empty() ? "" : ", ", known.name);
+    }
     std::string found = "a network";
-    for (const Depth& depth : kDepths) {
-      if (depth.blocks != blocks || depth.bottleneck != bottleneck) continue;
-      if (depth.known) return depth.name;
-      found = cat("a ", depth.name);
+    for (const auto& depth : kForeignDepths) {
+      if (bottleneck && std::ranges::equal(depth.blocks, blocks)) found = cat("a ", depth.name);
     }
     fail(cat("holds ", found, " of ", blocks[0], ", ", blocks[1], ", ", blocks[2], " and ",
-             blocks[3], bottleneck ? " bottleneck" : " basic",
-             " blocks, expected a resnet18, resnet34 or resnet50"));
+             blocks[3], bottleneck ? " bottleneck" : " basic", " blocks, expected one of ",
+             expected));
   }
 
   int feature_dim() const {

@@ -52,8 +52,8 @@ int run_export(const config::ExportConfig& config) {
   load_weights(model, weights, source);
   const auto tensors = torchvision_state_dict(model);
   checkpoint::write_torch_file(config.out, tensors);
-  core::log_info(cat(config.out, "  ", options.arch, " of width ", options.width, ", ",
-                     tensors.size(), " tensors under torchvision's names"));
+  core::log_info(cat(config.out, "  ", core::name_of(options.arch), " of width ", options.width,
+                     ", ", tensors.size(), " tensors under torchvision's names"));
   return kExitOk;
 }
 

@@ -15,7 +15,7 @@ void warn_about_sizes(const data::DataOptions& data, const augment::AugmentOptio
                                 data.dataset, ", whose images are ", side, "x", side,
                                 " pixels: it is for --dataset Folder"));
   }
-  if (side == 0 || augment.recipe == "none" || augment.crop_size <= side) return;
+  if (side == 0 || augment.recipe == augment::Recipe::kNone || augment.crop_size <= side) return;
   core::log_warning(
       core::cat("--crop_size ", augment.crop_size, " exceeds the stored images of ", side, "x",
                 side, " pixels: views are enlarged and show no more detail",

@@ -35,9 +35,11 @@ model::Model load_model(const config::LinearConfig& config, torch::Device device
     throw core::UserError(core::cat("--", flag, " ", given, ": ", path.string(), " holds a ", found,
                                     "; leave the flag out or name the file's own"));
   };
-  if (config.arch && *config.arch != options.arch) disagree("arch", *config.arch, options.arch);
+  if (config.arch && *config.arch != options.arch)
+    disagree("arch", core::name_of(*config.arch), core::name_of(options.arch));
   if (config.width && *config.width != options.width) {
-    disagree("width", *config.width, core::cat(options.arch, " of width ", options.width));
+    disagree("width", *config.width,
+             core::cat(core::name_of(options.arch), " of width ", options.width));
   }
   model::Model model(options);
   load_weights(model, weights, path);

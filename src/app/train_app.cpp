@@ -120,8 +120,8 @@ int run_train(const config::TrainConfig& config) {
   core::log_info(core::cat(config.data.dataset, "  ", sets.train->size(), " training images (",
                            sets.labelled->size(), " labelled), ", sets.test->size(),
                            " test images"));
-  core::log_info(core::cat(config.model.arch, " of width ", config.model.width, "  ", parameters,
-                           " parameters"));
+  core::log_info(core::cat(core::name_of(config.model.arch), " of width ", config.model.width, "  ",
+                           parameters, " parameters"));
   core::log_info(core::cat("results  ", path.string()));
 
   const bool done = trainer.run();

@@ -34,9 +34,10 @@ void load_pretrained(model::Model& model, const std::filesystem::path& source) {
   const auto found = infer_architecture(weights, source);
   const auto& own = model->options();
   if (found.arch != own.arch || found.width != own.width) {
-    throw core::UserError(cat("--pretrain_model: ", source.string(), " holds a ", found.arch,
-                              " of width ", found.width, ", but the network is a ", own.arch,
-                              " of width ", own.width, "; give --arch ", found.arch, " --width ",
+    throw core::UserError(cat("--pretrain_model: ", source.string(), " holds a ",
+                              core::name_of(found.arch), " of width ", found.width,
+                              ", but the network is a ", core::name_of(own.arch), " of width ",
+                              own.width, "; give --arch ", core::name_of(found.arch), " --width ",
                               found.width, ", or name another file"));
   }
   load_weights(model, weights, source);

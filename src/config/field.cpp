@@ -80,12 +80,6 @@ std::string range_text(const Range& range) {
   return "";
 }
 
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
-  return all;
-}
-
 bool is_whole_number(const Field& field) {
   return std::holds_alternative<int*>(field.target) ||
          std::holds_alternative<int64_t*>(field.target) ||
@@ -104,6 +98,12 @@ std::string yaml_quoted(const std::string& text) {
 }
 
 }  // namespace
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
+  return all;
+}
 
 void append(std::vector<Field>& fields, std::vector<Field> more) {
   fields.insert(fields.end(), more.begin(), more.end());
@@ -168,7 +168,8 @@ bool assign(const Field& field, const std::string& text) {
             if (values) *target = std::move(*values);
             return values.has_value();
           },
-          [&](auto* target) {
+          [&](const KindTarget& target) { return target.set(text); },
+          [&](std::string* target) {
             if (!valid_text(field, text)) return false;
             *target = text;
             return true;
@@ -183,7 +184,7 @@ std::optional<std::string> value_text(const Field& field) {
                         [](const bool* target) { return Text(*target ? "true" : "false"); },
                         [](const double* target) { return Text(shortest(*target)); },
                         [](const std::string* target) { return Text(*target); },
-                        [](const std::optional<std::string>* target) { return *target; },
+                        [](const KindTarget& target) { return target.get(); },
                         [](const std::optional<int>* target) {
                           return *target ? Text(std::to_string(**target)) : std::nullopt;
                         },

@@ -4,7 +4,6 @@
 #include "ipirm/core/error.h"
 
 namespace ipirm::config {
-std::vector<std::string> arch_choices() { return {"resnet18", "resnet34", "resnet50"}; }
 std::vector<std::string> precision_choices() { return {"fp32", "bf16"}; }
 
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
@@ -31,13 +30,8 @@ void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& aug
   append(
       fields,
       {
-          {"augment",
-           group,
-           "simclr|none",
-           "all below, or none: scaled to [0,1] and normalised only",
-           &augment.recipe,
-           {},
-           {"simclr", "none"}},
+          kind_field("augment", group, "all below, or none: scaled to [0,1] and normalised only",
+                     &augment.recipe),
           {"crop_size", group, "N", "side of a training view, pixels", &augment.crop_size,
            between(8, 1024)},
           {"crop_scale_min",
@@ -91,13 +85,8 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
   append(
       fields,
       {
-          {"irm_mode",
-           group,
-           "v1|v2",
-           "penalty; v2: variance of the environments' losses",
-           &risk.irm_mode,
-           {},
-           {"v1", "v2"}},
+          kind_field("irm_mode", group, "penalty; v2: variance of the environments' losses",
+                     &risk.irm_mode),
           {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
            &risk.irm_weight, at_least(0)},
           {"constrain", group, "", "keep the environments' sizes alike", &risk.balance.constrain},

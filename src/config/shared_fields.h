@@ -27,8 +27,7 @@ void check_maximize(const partition::MaximizeOptions& maximize);
 // A line for each setting of the maximization that the others leave without effect.
 std::vector<std::string> maximize_without_effect(const partition::MaximizeOptions& maximize);
 
-// The choices of --arch and --precision.
-std::vector<std::string> arch_choices();
+// The choices of --precision.
 std::vector<std::string> precision_choices();
 
 // Throws UserError unless `name`, given by --name, can name one folder.

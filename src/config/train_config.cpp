@@ -45,13 +45,7 @@ void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
 void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Model";
   append(fields, {
-                     {"arch",
-                      group,
-                      "NAME",
-                      "resnet18, resnet34 or resnet50",
-                      &c.model.arch,
-                      {},
-                      arch_choices()},
+                     kind_field("arch", group, "the encoder", &c.model.arch),
                      {"width", group, "N", "channels of the first stage, a multiple of 8",
                       &c.model.width, between(16, 1024)},
                      {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
@@ -254,7 +248,8 @@ void check(const TrainConfig& c) {
             "--alpha shapes the shares of MixUp: add --mixup or remove --alpha");
   refuse_if(c.train.retain_group_set > 0 && !mixup.on,
             "--retain_group_set belongs to the MixUp form of the method: add --mixup or remove it");
-  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == "v2" && !c.loss.baseline,
+  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == partition::IrmMode::kVariance &&
+                !c.loss.baseline,
             "--irm_mode v2 (variance of the environments' losses) is defined for unmixed views "
             "alone: use --irm_mode v1 or remove --mixup_max");
   refuse_if(c.loss.baseline && !c.partition.empty(),

@@ -198,8 +198,6 @@ class LinearProbe::Impl {
   Impl(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
       : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
-    if (options.bn != "train" && options.bn != "eval")
-      throw core::UserError(core::cat("bn is '", options.bn, "'; expected train or eval"));
     for (size_t f = 0; f < train.factors().size(); ++f) {
       heads_.emplace_back(train, test, static_cast<int>(f), model->feature_size(), options,
                           run.device);
@@ -243,7 +241,7 @@ class LinearProbe::Impl {
   }
 
  private:
-  bool frozen() const { return options_.bn == "eval"; }
+  bool frozen() const { return options_.bn == BatchNormMode::kEval; }
   // The tensors of the encoder that an epoch changes.
   NamedTensors drifting() const {
     NamedTensors tensors;

@@ -68,7 +68,7 @@ std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
                                            const RunOptions& options) {
   data::ViewShape shape{augment.crop_size, augment.crop_size};
   data::MakeView make;
-  if (augment.recipe == "none") {
+  if (augment.recipe == augment::Recipe::kNone) {
     auto plain = test_view(set, augment.crop_size);
     shape = plain.shape;
     make = std::move(plain.make);

@@ -51,7 +51,8 @@ loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& option
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
                              std::vector<int64_t> order, int64_t batch_size, bool drop_last,
                              int64_t first_batch) {
-  const bool cropped = source.augment.recipe != "none", whole = source.set->differing_sizes();
+  const bool cropped = source.augment.recipe != augment::Recipe::kNone,
+             whole = source.set->differing_sizes();
   std::vector<uint8_t> scratch;
   const auto first = source.set->image(order.front(), scratch);
   const int size = source.augment.crop_size;

@@ -28,7 +28,7 @@ class ExportApp : public ::testing::Test {
     fs::create_directories(root_);
     torch::manual_seed(1);
     const model::Model model(
-        model::ModelOptions{.arch = "resnet18", .width = 16, .feature_dim = 8});
+        model::ModelOptions{.arch = model::Arch::kResNet18, .width = 16, .feature_dim = 8});
     weights_ = checkpoint::state_dict(*model);
     checkpoint::write_torch_file(root_ / "m.pt", weights_);
     whole_ = core::read_file(root_ / "m.pt", 1 << 24);

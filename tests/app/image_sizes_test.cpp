@@ -18,7 +18,7 @@ using Words = std::vector<std::string>;
 std::string warned(const data::DataOptions& data, int crop_size, const std::string& recipe) {
   augment::AugmentOptions augment;
   augment.crop_size = crop_size;
-  augment.recipe = recipe;
+  augment.recipe = core::find_kind<augment::Recipe>(recipe).value();
   core::set_log_level("warning");
   ::testing::internal::CaptureStderr();
   warn_about_sizes(data, augment);

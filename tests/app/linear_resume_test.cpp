@@ -35,7 +35,7 @@ class LinearResume : public ::testing::Test {
   }
   void write_model(const std::string& name, uint64_t seed) const {
     torch::manual_seed(seed);
-    const model::Model model(model::ModelOptions{"resnet18", 16, 8});
+    const model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     checkpoint::write_torch_file(folder_.path() / name, checkpoint::state_dict(*model));
   }
   std::string path(const std::string& name) const { return (folder_.path() / name).string(); }

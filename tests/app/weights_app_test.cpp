@@ -28,7 +28,7 @@ class WeightsApp : public ::testing::Test {
     torch::set_num_threads(1);
     torch::manual_seed(4);
     const model::Model model(
-        model::ModelOptions{.arch = "resnet18", .width = 16, .feature_dim = 8});
+        model::ModelOptions{.arch = model::Arch::kResNet18, .width = 16, .feature_dim = 8});
     own_ = checkpoint::state_dict(*model);
     write("own.pth", own_);
     EXPECT_EQ(run_export_on("own.pth", "torchvision.pt").code, kExitOk);

@@ -141,7 +141,7 @@ TEST(Help, ListsEveryFlagOfTrainWithDefaultAndRange) {
 TEST(Help, ListsEveryFlagOfLinear) {
   const std::string help = printed([] { EXPECT_FALSE(linear({"-h"}).has_value()); });
   LinearConfig config;
-  config.arch = "resnet50";
+  config.arch = model::Arch::kResNet50;
   config.width = 64;
   auto names = keys(to_yaml(config));
   EXPECT_GT(names.size(), 20u);

@@ -18,7 +18,7 @@ TEST(LinearDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.linear.epochs, 100);
   EXPECT_EQ(c.linear.lr, 1e-3);
   EXPECT_EQ(c.linear.weight_decay, 1e-6);
-  EXPECT_EQ(c.linear.bn, "train");
+  EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kTrain);
   EXPECT_EQ(c.linear.seed, 1234u);
   EXPECT_EQ(c.data.dataset, "STL");
   EXPECT_EQ(c.loader.workers, 6);
@@ -41,9 +41,9 @@ TEST(LinearPrecedence, CommandLineOverFileOverDefault) {
   const LinearConfig c = *linear({"--config", file.path(), "--epochs=9", "--width", "16"});
   EXPECT_EQ(c.model_path, "a/b.pt");
   EXPECT_EQ(c.linear.epochs, 9);
-  EXPECT_EQ(c.linear.bn, "eval");
+  EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kEval);
   EXPECT_EQ(c.linear.batch_size, 512);
-  EXPECT_EQ(c.arch, "resnet18");
+  EXPECT_EQ(c.arch, model::Arch::kResNet18);
   EXPECT_EQ(c.width, 16);
 }
 

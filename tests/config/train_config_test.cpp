@@ -24,7 +24,7 @@ TEST(TrainDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.train.penalty_iters, 0);
   EXPECT_EQ(c.loss.num_env, 2);
   EXPECT_EQ(c.train.maximize_iter, 30);
-  EXPECT_EQ(c.maximize.risk.irm_mode, "v1");
+  EXPECT_EQ(c.maximize.risk.irm_mode, partition::IrmMode::kPenalty);
   EXPECT_EQ(c.maximize.risk.irm_weight, 1.0);
   EXPECT_EQ(c.loss.irm_temperature, 0.5);
   EXPECT_EQ(c.loader.workers, 6);
@@ -362,7 +362,7 @@ TEST(TrainMixup, TheRepositorysSettingsAreTheReferences) {
 TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   const TrainConfig quick = *train({"--config", "configs/quickstart.yaml"});
   EXPECT_EQ(quick.data.dataset, "ColoredDigits");
-  EXPECT_EQ(quick.model.arch, "resnet18");
+  EXPECT_EQ(quick.model.arch, model::Arch::kResNet18);
   EXPECT_EQ(quick.model.width, 16);
   EXPECT_EQ(quick.augment.crop_scale_min, 0.4);
   EXPECT_EQ(quick.augment.hflip, 0);
@@ -383,7 +383,7 @@ TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   for (const TrainConfig& c : {stl, cifar}) {
     EXPECT_EQ(c.train.epochs, 400);
     EXPECT_EQ(c.train.maximize_iter, 50);
-    EXPECT_EQ(c.model.arch, "resnet50");
+    EXPECT_EQ(c.model.arch, model::Arch::kResNet50);
     EXPECT_EQ(c.augment.crop_scale_min, 0.08);
   }
 }

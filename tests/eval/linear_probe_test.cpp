@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 model::Model small_model() {
   torch::manual_seed(11);
-  return model::Model(model::ModelOptions{"resnet18", 16, 8});
+  return model::Model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
 }
 
 std::vector<torch::Tensor> copies(const std::vector<torch::Tensor>& tensors) {
@@ -125,14 +125,16 @@ TEST(LinearProbe, NumbersOfTheUntrainedClassifierAreItsOwn) {
   // With a step of zero every epoch sees the same classifier, and with frozen statistics the same
   // test features.
   model::Model model = small_model();
-  const auto epochs = probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = "eval"});
+  const auto epochs =
+      probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval});
   EXPECT_EQ(epochs[0].test_loss, epochs[1].test_loss);
   EXPECT_EQ(epochs[0].test_top1, epochs[1].test_top1);
   EXPECT_NE(epochs[0].train_loss, epochs[1].train_loss)
       << "the views must differ from epoch to epoch";
   augment::AugmentOptions none;
-  none.recipe = "none";
-  const auto plain = probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = "eval"}, 2, none);
+  none.recipe = augment::Recipe::kNone;
+  const auto plain =
+      probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval}, 2, none);
   EXPECT_NEAR(plain[0].train_loss, plain[1].train_loss, 1e-6);
   EXPECT_EQ(plain[0].test_loss, epochs[0].test_loss);
 }
@@ -141,8 +143,8 @@ TEST(LinearProbe, TrainingAndTestNumbersAgreeOnTheSameViews) {
   const ToySet set(50, 1);
   model::Model model = small_model();
   augment::AugmentOptions none;
-  none.recipe = "none";
-  const LinearOptions options{.epochs = 1, .batch_size = 16, .lr = 0, .bn = "eval"};
+  none.recipe = augment::Recipe::kNone;
+  const LinearOptions options{.epochs = 1, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval};
   LinearProbe probe(model, set, set, options, none, RunOptions{});
   const auto results = probe.epoch(1).value();
   ASSERT_EQ(results.size(), 2u);
@@ -156,8 +158,9 @@ TEST(LinearProbe, TrainingAndTestNumbersAgreeOnTheSameViews) {
 TEST(LinearProbe, LearnsEveryFactorOnOneEncoder) {
   model::Model model = small_model();
   augment::AugmentOptions none;
-  none.recipe = "none";
-  const LinearOptions options{.epochs = 25, .batch_size = 25, .lr = 0.1, .bn = "eval"};
+  none.recipe = augment::Recipe::kNone;
+  const LinearOptions options{
+      .epochs = 25, .batch_size = 25, .lr = 0.1, .bn = BatchNormMode::kEval};
   const auto epochs = probe(model, options, 2, none, /*factor=*/1);
   EXPECT_GT(epochs.back().test_top1, 95);
 }
@@ -165,7 +168,7 @@ TEST(LinearProbe, LearnsEveryFactorOnOneEncoder) {
 TEST(LinearProbe, FrozenBatchNormStaysBitForBit) {
   model::Model model = small_model();
   const auto parameters = copies(model->parameters()), buffers = copies(model->buffers());
-  probe(model, {.epochs = 1, .batch_size = 16, .bn = "eval"});
+  probe(model, {.epochs = 1, .batch_size = 16, .bn = BatchNormMode::kEval});
   EXPECT_TRUE(all_equal(model->parameters(), parameters));
   EXPECT_TRUE(all_equal(model->buffers(), buffers));
   EXPECT_TRUE(model->is_training());
@@ -177,7 +180,7 @@ TEST(LinearProbe, TrainedBatchNormDriftsAndNothingElseMoves) {
   const auto parameters = copies(model->parameters());
   const torch::Tensor mean = model->named_buffers()["f.1.running_mean"].clone();
   const torch::Tensor head_mean = model->named_buffers()["g.1.running_mean"].clone();
-  probe(model, {.epochs = 2, .batch_size = 16, .bn = "train"});
+  probe(model, {.epochs = 2, .batch_size = 16, .bn = BatchNormMode::kTrain});
   EXPECT_TRUE(all_equal(model->parameters(), parameters));
   for (const torch::Tensor& p : model->parameters()) EXPECT_FALSE(p.grad().defined());
   EXPECT_FALSE(torch::equal(model->named_buffers()["f.1.running_mean"], mean));
@@ -200,7 +203,7 @@ TEST(LinearProbe, SeedAloneDecidesTheNumbers) {
 
 // One epoch, its state taken over by a probe on a fresh model, two more: to the bit what three
 // epochs in a row give, for both factors, in numbers and in all that a fourth epoch would need.
-class ResumedProbe : public ::testing::TestWithParam<std::string> {
+class ResumedProbe : public ::testing::TestWithParam<BatchNormMode> {
  protected:
   const ToySet train_{100, 1}, test_{30, 2};
   const LinearOptions options_{.epochs = 3, .batch_size = 16, .lr = 1e-2, .bn = GetParam()};
@@ -265,15 +268,14 @@ TEST_P(ResumedProbe, NeedsEveryTensorOfTheState) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "module"), GetParam() == "train" ? 60 : 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(BatchNorm, ResumedProbe, ::testing::Values("train", "eval"),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(BatchNorm, ResumedProbe,
+                         ::testing::Values(BatchNormMode::kTrain, BatchNormMode::kEval),
+                         [](const auto& test) { return core::name_of(test.param); });
 
 TEST(LinearProbe, NamesMistakes) {
-  const auto message = [](const ToySet& train, const ToySet& test,
-                          const std::string& bn) -> std::string {
+  const auto message = [](const ToySet& train, const ToySet& test) -> std::string {
     model::Model model = small_model();
     LinearOptions options;
-    options.bn = bn;
     try {
       LinearProbe(model, train, test, options, colour_keeping(), RunOptions{});
     } catch (const core::UserError& error) {
@@ -286,15 +288,14 @@ TEST(LinearProbe, NamesMistakes) {
   one_factor.factors_.pop_back();
   unlabelled.factors_[0].values[4] = -1;
   more_values.factors_[0].num_values = 4;
-  EXPECT_EQ(message(good, good, "train"), "no error");
-  EXPECT_THAT(message(unlabelled, good, "train"),
+  EXPECT_EQ(message(good, good), "no error");
+  EXPECT_THAT(message(unlabelled, good),
               HasSubstr("factor hue of the training images: image 4 has -1; expected 0 to 2"));
-  EXPECT_THAT(message(good, unlabelled, "train"), HasSubstr("of the test images: image 4"));
-  EXPECT_THAT(message(good, one_factor, "train"),
+  EXPECT_THAT(message(good, unlabelled), HasSubstr("of the test images: image 4"));
+  EXPECT_THAT(message(good, one_factor),
               HasSubstr("factor 1 of the test images: there is none; expected 0 to 0 (hue)"));
-  EXPECT_THAT(message(good, more_values, "train"),
+  EXPECT_THAT(message(good, more_values),
               HasSubstr("3 values in the training images, 4 in the test images"));
-  EXPECT_THAT(message(good, good, "both"), HasSubstr("bn is 'both'; expected train or eval"));
 }
 
 }  // namespace

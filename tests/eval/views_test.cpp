@@ -47,7 +47,7 @@ TEST(WholeImageViews, TestViewsAreOfTheCropsSize) {
 TEST(WholeImageViews, LinearViewsWithoutAugmentationAreTheTestViews) {
   const test::WholeImages set(11);
   augment::AugmentOptions augment;
-  augment.recipe = "none";
+  augment.recipe = augment::Recipe::kNone;
   augment.crop_size = 16;
   expect_test_views(*linear_views(set, augment, 1, 1, 4, RunOptions{}), set, 16);
 }

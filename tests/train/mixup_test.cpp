@@ -18,7 +18,7 @@ using torch::Tensor;
 
 model::Model small_model(torch::ScalarType type) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   model->to(type);
   return model;
 }
@@ -323,7 +323,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, MixupRun, ::testing::Bool(), [](const auto& test
 // Mixed in batches of the search in the set's order, whatever the chunk and the workers.
 TEST(EmbedMixedViews, DependOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -344,7 +344,7 @@ TEST(EmbedMixedViews, DependOnTheKeyAlone) {
 
 TEST(OnlineSourceMixup, GivesSharesAndPartnersOfEachBatch) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   partition::MaximizeOptions options;

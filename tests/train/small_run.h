@@ -111,7 +111,7 @@ struct SmallRun {
   explicit SmallRun(const std::filesystem::path& path,
                     ExistingRun existing = ExistingRun::kRefuse) {
     torch::manual_seed(1);
-    model::Model model(model::ModelOptions{"resnet18", 16, 8});
+    model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     model::use_channels_last(*model);
     state.emplace(RunState{model,
                            ops::Adam(model->parameters(), {.lr = 1e-3}),

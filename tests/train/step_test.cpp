@@ -63,7 +63,7 @@ TEST(StepHistory, GivesBackEachStepOnceInOrder) {
 TEST(Step, FollowsAutogradAndTorchAdam) {
   const auto make = [] {
     torch::manual_seed(4);
-    model::Model model(model::ModelOptions{"resnet18", 16, 8});
+    model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     model->to(torch::kFloat64);
     return model;
   };
@@ -99,7 +99,7 @@ TEST(Step, FollowsAutogradAndTorchAdam) {
 // Offline features do not depend on the chunk they were embedded in, nor on the number of workers.
 TEST(EmbedViews, DependsOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -115,7 +115,7 @@ TEST(EmbedViews, DependsOnTheKeyAlone) {
 
 TEST(Step, Bf16StaysNearFp32) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ops::Adam adam(model->parameters(), {.lr = 1e-9});
   loss::LossOptions options;
   options.baseline = true;

@@ -239,7 +239,7 @@ TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {
   { SmallRun(root_ / "h").trainer().run(); }
   const auto saved = read_run_state(root_ / "h" / "state.pt");
   SmallRun other(root_ / "i");
-  model::Model wider(model::ModelOptions{"resnet18", 24, 8});
+  model::Model wider(model::ModelOptions{model::Arch::kResNet18, 24, 8});
   other.state.emplace(RunState{
       wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
   EXPECT_THROW(restore(*other.state, saved, "state.pt"), core::UserError);

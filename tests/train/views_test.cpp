@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kSize = 16;
 
-ViewSource source_of(const std::string& recipe) {
+ViewSource source_of(augment::Recipe recipe) {
   ViewSource source;
   source.set = std::make_shared<test::WholeImages>(10);
   source.augment.recipe = recipe;
@@ -42,7 +42,7 @@ void expect_views(const ViewSource& source, Expected expected) {
 }
 
 TEST(WholeImageViews, CropsAreTakenFromTheFullPicture) {
-  const auto source = source_of("simclr");
+  const auto source = source_of(augment::Recipe::kSimclr);
   expect_views(source, [&](const data::Image& image, int64_t sample, uint32_t view,
                            const data::ViewOut& out) {
     core::KeyedRandom random(source.seed, core::Purpose::kTrainView, 2,
@@ -53,7 +53,7 @@ TEST(WholeImageViews, CropsAreTakenFromTheFullPicture) {
 }
 
 TEST(WholeImageViews, WithoutAugmentationTheyAreTheTestView) {
-  expect_views(source_of("none"),
+  expect_views(source_of(augment::Recipe::kNone),
                [](const data::Image& image, int64_t, uint32_t, const data::ViewOut& out) {
                  augment::make_test_view(image, kSize, out);
                });

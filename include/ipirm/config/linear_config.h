@@ -8,13 +8,14 @@
 #include "ipirm/augment/options.h"
 #include "ipirm/data/options.h"
 #include "ipirm/eval/options.h"
+#include "ipirm/model/options.h"
 
 namespace ipirm::config {
 
 // Not set here, but by whoever knows the device: loader.pinned, loader.channels_last.
 struct LinearConfig {
   std::string model_path;  // the .pt file whose encoder is evaluated; never empty after parsing
-  std::optional<std::string> arch;  // not given: read off the file
+  std::optional<model::Arch> arch;  // not given: read off the file
   std::optional<int> width;         // not given: read off the file
   std::string name;  // after parsing never empty: the folder that holds the file, or its stem
   std::string downstream_root = "downstream";  // results go to downstream_root/DATASET/name
