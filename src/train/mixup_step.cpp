@@ -86,7 +86,8 @@ loss::Terms MixupStep::run(model::Model& model, ops::Adam& adam, const StepInput
       z2 = embed(model, input.view2);
     }
     const auto [contrastive, penalty] = partition_terms(model, input, z2, mixes);
-    const auto terms = loss::combine(contrastive, penalty, batch_loss, input.penalty_weight);
+    const auto terms =
+        loss::combine(contrastive, penalty, batch_loss, input.penalty_weight, loss_.penalty);
     back_propagate(terms.loss);
     // Gradients add up; what is reported is the partitions' mean.
     const double share = 1 / static_cast<double>(num_partitions);
