@@ -17,7 +17,7 @@ using core::UserError;
 constexpr struct {
   const char* name;
   int blocks[4];
-} kForeignDepths[] = {{"resnet101", {3, 4, 23, 3}}, {"resnet152", {3, 8, 36, 3}}};
+} kForeignDepths[] = {{"resnet152", {3, 8, 36, 3}}};
 
 class Inference {
  public:

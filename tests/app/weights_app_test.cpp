@@ -187,16 +187,16 @@ TEST_F(WeightsApp, OtherNetworksAreRefusedByWhatTheyAre) {
   expect_all_refuse("wide.pth", {"'layer4.0.conv2.weight' is [256, 256, 3, 3], expected [128, 128, "
                                  "3, 3]",
                                  "a wide ResNet, a ResNeXt"});
-  StateDict deep;  // the blocks of resnet101
+  StateDict deep;  // the blocks of resnet152
   for (const auto& [name, tensor] : torchvision_) deep.emplace_back(name, tensor);
   deep.emplace_back("layer1.0.conv3.weight", torch::zeros({1}));
-  const std::vector<int> blocks = {3, 4, 23, 3};
+  const std::vector<int> blocks = {3, 8, 36, 3};
   for (size_t stage = 0; stage < 4; ++stage) {
     for (int b = 2; b < blocks[stage]; ++b)
       deep.emplace_back(core::cat("layer", stage + 1, ".", b, ".bn1.bias"), torch::zeros({1}));
   }
   write("deep.pth", deep);
-  expect_all_refuse("deep.pth", {"holds a resnet101 of 3, 4, 23 and 3 bottleneck blocks"});
+  expect_all_refuse("deep.pth", {"holds a resnet152 of 3, 8, 36 and 3 bottleneck blocks"});
   write("short.pth", rename("layer3.1.", "layer5.1."));
   expect_all_refuse("short.pth", {"holds a network of 2, 2, 1 and 2 basic blocks"});
   write("lacking.pth", rename("layer2.0.bn1.bias", "layer2.0.bn9.bias"));

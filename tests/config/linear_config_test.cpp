@@ -71,7 +71,8 @@ TEST(LinearErrors, NameFlagAndExpectation) {
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--width", "0"}),
             "--width: found '0', expected a whole number from 16 to 1024");
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--arch", "vgg"}),
-            "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50");
+            "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50, "
+            "resnet101");
   EXPECT_THAT(linear_error({"--model_path", "a.pt", "--name", "a/b"}),
               HasSubstr("--name: found 'a/b'"));
   EXPECT_THAT(linear_error({"--model_path", "a.pt", "--downstream_root", ""}),

@@ -64,7 +64,8 @@ TEST_P(Encoder, SizesFollowArchAndWidth) {
 // The head of F features and 16 outputs: 512 F + 2 * 512 + 512 * 16 + 16.
 constexpr int64_t head_parameters(int64_t feature_size) { return 512 * feature_size + 1024 + 8208; }
 
-// Encoder counts: torchvision's resnet18, 34 and 50 have 11,689,512, 21,797,672 and 25,557,032
+// Encoder counts: torchvision's resnet18, 34, 50 and 101 have 11,689,512, 21,797,672, 25,557,032
+// and 44,549,160
 // parameters; less the classifier (513,000 or 2,049,000) and the 7x7 convolution (9,408), plus the
 // 3x3 one (1,728).
 INSTANTIATE_TEST_SUITE_P(
@@ -75,6 +76,8 @@ INSTANTIATE_TEST_SUITE_P(
                                   21797672 - 513000 - 9408 + 1728 + head_parameters(512)},
                       EncoderCase{Arch::kResNet50, 64, 2048,
                                   25557032 - 2049000 - 9408 + 1728 + head_parameters(2048)},
+                      EncoderCase{Arch::kResNet101, 64, 2048,
+                                  44549160 - 2049000 - 9408 + 1728 + head_parameters(2048)},
                       // 2 blocks of 3x3 convolutions at 16, 32, 64, 128 channels, counted by hand.
                       EncoderCase{Arch::kResNet18, 16, 128,
                                   3 * 16 * 9 + 32 + 4 * (16 * 16 * 9 + 32) +                     //

@@ -11,7 +11,7 @@ namespace ipirm::model {
 constexpr bool is_width(int width) { return width >= 16 && width <= 1024 && width % 8 == 0; }
 constexpr const char* kWidths = "a multiple of 8 from 16 to 1024";
 
-enum class Arch { kResNet18, kResNet34, kResNet50 };
+enum class Arch { kResNet18, kResNet34, kResNet50, kResNet101 };
 
 // What tells the encoders apart (He et al. 2015, table 1).
 struct Architecture {
@@ -27,6 +27,7 @@ inline constexpr Architecture kArchitectures[] = {
     {Arch::kResNet18, "resnet18", {2, 2, 2, 2}, false},
     {Arch::kResNet34, "resnet34", {3, 4, 6, 3}, false},
     {Arch::kResNet50, "resnet50", {3, 4, 6, 3}, true},
+    {Arch::kResNet101, "resnet101", {3, 4, 23, 3}, true},
 };
 
 struct ModelOptions {
