@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "app/architecture.h"
+#include "app/data_checks.h"
 #include "app/image_sizes.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -100,11 +101,16 @@ void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearE
 
 int run_linear(const config::LinearConfig& config) {
   core::set_log_level(config.log_level);
+  if (config.check_data)
+    return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);
   warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
+  require_accuracy(sets);
+  check_test_images(sets, config.loader.workers);
+  if (core::interrupted()) return kExitInterrupted;
   auto model = load_model(config, device);
   const auto folder = fs::path(config.downstream_root) / config.data.dataset / config.name;
   Results results(config, folder);
