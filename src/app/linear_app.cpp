@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstdio>
 #include <optional>
+#include <tuple>
 
 #include "app/architecture.h"
+#include "app/data_checks.h"
 #include "app/image_sizes.h"
 #include "app/linear_folder.h"
 #include "app/linear_state.h"
@@ -20,6 +22,7 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/data/fingerprint.h"
 #include "ipirm/eval/linear_probe.h"
 #include "ipirm/model/model.h"
 
@@ -87,6 +90,15 @@ void resume(const config::LinearConfig& config, LinearFolder& folder, eval::Line
                                     state.encoder, "); name the model that it was started with, ",
                                     "choose another --name, or start anew with --overwrite"));
   }
+  for (const auto& [part, before, now] : {std::tuple("training", found.train, state.train),
+                                          std::tuple("test", found.test, state.test)}) {
+    const auto different = data::difference(before, now);
+    if (different.empty()) continue;
+    throw core::UserError(core::cat(source.string(), ": the evaluation was started on other ", part,
+                                    " images, which differ in ", different,
+                                    "; resume with those (--dataset, --data_root), or start anew ",
+                                    "with --overwrite"));
+  }
   if (found.last.size() != state.last.size() || found.best.size() != state.best.size()) {
     throw core::UserError(core::cat(
         source.string(), ": ", found.last.size(), " factors; the data ", "have ", state.last.size(),
@@ -141,12 +153,17 @@ std::string how_to_go_on(const std::optional<LinearFolder>& folder) {
 
 int run_linear(const config::LinearConfig& config) {
   core::set_log_level(config.log_level);
+  if (config.check_data)
+    return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);
   warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
+  require_accuracy(sets);
+  check_test_images(sets, config.loader.workers);
+  if (core::interrupted()) return kExitInterrupted;
   auto model = load_model(config, device);
   eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size,
                        config.augment.crop_size};
@@ -156,6 +173,8 @@ int run_linear(const config::LinearConfig& config) {
   const auto& factors = sets.labelled->factors();
   LinearState state;
   state.encoder = checkpoint::checksum(encoder_weights(model));
+  state.train = data::fingerprint_of(*sets.labelled);
+  state.test = data::fingerprint_of(*sets.test);
   state.last.resize(factors.size());
   state.best.resize(factors.size());
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/resume.h"
+#include "ipirm/config/linear_config.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 
@@ -32,7 +33,8 @@ std::optional<std::pair<LinearState, fs::path>> LinearFolder::load_state(const s
   if (!holds_state()) return std::nullopt;
   // Whatever model file is named, its weights are compared, and with them arch and width.
   if (fs::exists(path_ / "config.yaml"))
-    check_settings_unchanged(path_ / "config.yaml", yaml, {"model_path", "arch", "width"});
+    check_settings_unchanged(path_ / "config.yaml", yaml, to_yaml(config::LinearConfig()),
+                             {"model_path", "arch", "width"});
   LinearState state;
   const auto source =
       state_file_.read_newest([&](const fs::path& file) { state = read_linear_state(file); });

@@ -67,6 +67,8 @@ checkpoint::StateDict to_tensors(const LinearState& state) {
   checkpoint::StateDict tensors = state.probe;
   tensors.emplace_back("best", numbers(state.best));
   tensors.emplace_back("last", numbers(state.last));
+  tensors.emplace_back("data.train", data::to_tensor(state.train));
+  tensors.emplace_back("data.test", data::to_tensor(state.test));
   tensors.emplace_back("linear", torch::tensor({kVersion, state.epoch, int64_t{state.encoder},
                                                 static_cast<int64_t>(state.text_sizes[0]),
                                                 static_cast<int64_t>(state.text_sizes[1])},
@@ -93,6 +95,10 @@ LinearState read_linear_state(const std::filesystem::path& path) {
   state.epoch = value[1];
   state.encoder = static_cast<uint32_t>(value[2]);
   state.text_sizes = {static_cast<uint64_t>(value[3]), static_cast<uint64_t>(value[4])};
+  state.test =
+      data::fingerprint_from(take_last(state.probe, "data.test", torch::kInt64, 1, path), path);
+  state.train =
+      data::fingerprint_from(take_last(state.probe, "data.train", torch::kInt64, 1, path), path);
   state.last = take_numbers(state.probe, "last", path);
   state.best = take_numbers(state.probe, "best", path);
   return state;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/data/fingerprint.h"
 #include "ipirm/eval/linear_probe.h"
 
 namespace ipirm::app {
@@ -15,6 +16,7 @@ namespace ipirm::app {
 struct LinearState {
   int64_t epoch = 0;                          // whole epochs done
   uint32_t encoder = 0;                       // checksum of the weights that are evaluated
+  data::Fingerprint train, test;              // of the two sets
   std::vector<eval::LinearEpoch> last, best;  // one a factor; best: the first of the highest
                                               // test_top1
   std::array<uint64_t, 2> text_sizes = {};    // bytes of result.txt and metrics.jsonl

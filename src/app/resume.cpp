@@ -27,13 +27,15 @@ std::map<std::string, std::string> settings(const std::string& yaml) {
 }  // namespace
 
 void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now,
+                              const std::string& defaults,
                               const std::set<std::string>& may_change_too) {
   static const std::set<std::string> kMayChange = {
       "epochs",    "workers",   "save_every",     "save_minutes", "eval_every",
       "log_every", "max_steps", "device",         "results_root", "data_root",
       "log_level", "name",      "downstream_root"};
-  const auto before = settings(core::read_file(config_file, kMaxConfigBytes)),
-             after = settings(now);
+  auto before = settings(core::read_file(config_file, kMaxConfigBytes));
+  before.merge(settings(defaults));  // what the file names stays
+  const auto after = settings(now);
   std::string different;
   for (const auto& [name, value] : after) {
     const auto found = before.find(name);

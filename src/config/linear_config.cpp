@@ -37,6 +37,7 @@ std::vector<Field> fields_of(LinearConfig& c) {
               &c.width, between(16, 1024)},
          });
   add_data_fields(fields, c.data, c.loader);
+  fields.push_back(check_data_field(c.check_data));
   add_augment_fields(fields, c.augment);
   group = "Linear evaluation";
   append(
@@ -91,7 +92,7 @@ std::string name_from(const std::filesystem::path& model_path) {
 }
 
 void check(const LinearConfig& c) {
-  if (c.model_path.empty())
+  if (c.model_path.empty() && !c.check_data)
     throw core::UserError("--model_path is missing: name the .pt file to evaluate");
   if (c.data.root.empty())
     throw core::UserError("--data_root is empty: name a folder, '.' for the current one");

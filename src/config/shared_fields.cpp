@@ -25,6 +25,15 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
          });
 }
 
+Field check_data_field(bool& check_data) {
+  return {.name = "check_data",
+          .group = "Data",
+          .label = "",
+          .help = "only read every image, list all that are damaged, and exit with 2 if any is",
+          .target = &check_data,
+          .command_line_only = true};
+}
+
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment) {
   const std::string group = "Augmentation";
   append(

@@ -13,6 +13,7 @@ namespace ipirm::config {
 
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
                      data::LoaderOptions& loader);
+Field check_data_field(bool& check_data);
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment);
 void add_run_fields(std::vector<Field>& fields, std::string& device, std::string& log_level);
 

@@ -118,6 +118,8 @@ void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
               count_from(1)},
              {"partition", group, "FILE",
               "start from this .npy partition: no maximization before epoch 1", &c.partition},
+             {"partition_any_data", group, "",
+              "take that partition even where it was made for other data", &c.partition_any_data},
              {"offline", group, "", "embed the set once a maximization, not once a pass",
               &c.maximize.offline},
              {"random_init", group, "", "start each maximization from random logits",
@@ -177,6 +179,7 @@ void add_ignored_fields(std::vector<Field>& fields, TrainConfig& c) {
 std::vector<Field> fields_of(TrainConfig& c) {
   std::vector<Field> fields;
   add_data_fields(fields, c.data, c.loader);
+  fields.push_back(check_data_field(c.check_data));
   add_augment_fields(fields, c.augment);
   add_model_fields(fields, c);
   add_training_fields(fields, c);
@@ -256,6 +259,9 @@ void check(const TrainConfig& c) {
             "alone: use --irm_mode v1 or remove --mixup_max");
   refuse_if(c.loss.baseline && !c.partition.empty(),
             "--baseline uses no partition, but --partition names one: remove one of the two");
+  refuse_if(c.partition_any_data && c.partition.empty(),
+            "--partition_any_data is about the file that --partition names, which is not given: "
+            "add --partition or remove it");
   refuse_if(c.overwrite && c.resume,
             "--overwrite and --resume contradict each other: give one of the two");
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");

@@ -69,6 +69,11 @@ class FolderSet : public ImageSet {
 
   bool differing_sizes() const override { return side_ == 0; }
 
+  fs::path file(int64_t i) const override {
+    TORCH_CHECK_INDEX(i >= 0 && i < size(), "image ", i, " of a set of ", size());
+    return files_[static_cast<size_t>(i)];
+  }
+
  private:
   static Image interleaved(PixelSize size, const uint8_t* pixels) {
     return {pixels, size.height, size.width, 1, ptrdiff_t{3} * size.width, 3};
@@ -111,11 +116,12 @@ class FolderSet : public ImageSet {
 
 }  // namespace
 
-DataSets open_folder(const fs::path& root, int side, int64_t cache_bytes) {
+DataSets open_folder(const fs::path& root, int side, int64_t cache_bytes, bool look_inside) {
   FolderListing listing = list_folder(root);
-  for (const auto& path : listing.train.files) check_first_bytes(path);
-  if (listing.test) {
-    for (const auto& path : listing.test->files) check_first_bytes(path);
+  if (look_inside) {
+    for (const auto& path : listing.train.files) check_first_bytes(path);
+    for (const auto& path : listing.test ? listing.test->files : std::vector<std::string>())
+      check_first_bytes(path);
   }
   prepare_image_decoder();
   listing.complete ? core::log_info(listing.summary) : core::log_warning(listing.summary);

@@ -19,8 +19,9 @@ constexpr int64_t kFolderCacheBytes = int64_t{2} << 30;
 // and how much of which kinds is left out (a warning where that is more than hidden names);
 // decoding waits until an image is asked for. Images in train/ itself have no labels: one class,
 // "", and no test set. Throws UserError as list_folder() does and for a file that is none of the
-// formats read; image() throws it for a file that cannot be decoded.
+// formats read; image() throws it for a file that cannot be decoded. Without look_inside the files
+// are only listed, and image() refuses those of other formats too.
 DataSets open_folder(const std::filesystem::path& root, int side,
-                     int64_t cache_bytes = kFolderCacheBytes);
+                     int64_t cache_bytes = kFolderCacheBytes, bool look_inside = true);
 
 }  // namespace ipirm::data

@@ -88,4 +88,8 @@ PixelSize decode_image_file(const std::string& path, int side, std::vector<uint8
   return size;
 }
 
+void check_image_file(const std::string& path) {
+  check_image(path, core::read_file(path, kMaxFileBytes));
+}
+
 }  // namespace ipirm::data

@@ -53,7 +53,10 @@ DataSets open_data_sets(const DataOptions& options) {
   if (options.dataset == "STL") return open_stl(options.root);
   if (options.dataset == "CIFAR10") return open_cifar10(options.root);
   if (options.dataset == "CIFAR100") return open_cifar100(options.root);
-  if (options.dataset == "Folder") return open_folder(options.root, options.image_size);
+  if (options.dataset == "Folder") {
+    return open_folder(options.root, options.image_size, options.for_check ? 0 : kFolderCacheBytes,
+                       /*look_inside=*/!options.for_check);
+  }
   if (options.dataset == "ColoredDigits") return make_colored_digits();
   fail_unknown(options.dataset);
 }

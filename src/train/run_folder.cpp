@@ -12,7 +12,9 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/train/maximize_events.h"
+#include "ipirm/train/partition_data.h"
 #include "train/background_writer.h"
+#include "train/samples_csv.h"
 
 namespace ipirm::train {
 namespace fs = std::filesystem;
@@ -23,9 +25,9 @@ namespace {
 bool is_run_file(const std::string& name) {
   // Weights and partitions under the reference's names too: its runs bear the names that ours do.
   static const std::regex kNames(
-      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|"
-      "state_(next|previous|damaged)\\.pt|model_[0-9]+\\.pth?|GroupResults_[0-9]+(\\.txt)?\\.npy)"
-      "(\\.tmp)?");
+      "(config\\.yaml|samples\\.csv|log\\.txt|metrics\\.jsonl|knn_result\\.txt|"
+      "(failed_)?state\\.pt|state_(next|previous|damaged)\\.pt|model_[0-9]+\\.pth?|"
+      "GroupResults_[0-9]+(\\.txt)?\\.npy(\\.data)?)(\\.tmp)?");
   return std::regex_match(name, kNames);
 }
 
@@ -130,9 +132,18 @@ void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, dou
   core::log_info(core::cat("epoch ", epoch, "  kNN ", factor, "  ", text));
 }
 
-void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const {
-  checkpoint::write_npy(path_ / core::cat("GroupResults_", epoch, ".npy"),
-                        logits.to(torch::kFloat32));
+void RunFolder::write_samples(const data::ImageSet& set, bool replace) const {
+  const auto path = path_ / "samples.csv";
+  if (set.size() == 0 || set.name(0).empty() || (!replace && fs::exists(path))) return;
+  core::write_atomically(path, [&](core::FileWriter& file) { write_samples_csv(set, file); });
+}
+
+void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits,
+                               const std::optional<data::Fingerprint>& data) const {
+  const auto path = path_ / core::cat("GroupResults_", epoch, ".npy");
+  // First, so that no partition stands without it.
+  if (data) core::write_atomically(data_of_partition(path), data::to_text(*data));
+  checkpoint::write_npy(path, logits.to(torch::kFloat32));
 }
 
 void RunFolder::save_state(const RunState& state, std::optional<int64_t> model_epoch) {

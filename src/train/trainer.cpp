@@ -230,7 +230,7 @@ bool Trainer::maximize(int64_t epoch) {
   const auto sizes = partition::environment_sizes(result.logits);
   search.reset();
   state_.partitions.add(result.logits);
-  folder_.save_partition(epoch, result.logits);
+  folder_.save_partition(epoch, result.logits, state_.data);
   folder_.maximize(epoch, result, sizes, seconds_since(start));
   core::log_info(core::cat("maximization after epoch ", epoch, "  ",
                            maximize_summary(result, sizes), "  ",
@@ -239,6 +239,7 @@ bool Trainer::maximize(int64_t epoch) {
 }
 
 bool Trainer::evaluate(int64_t epoch) {
+  if (!sets_.test) return true;
   torch::NoGradGuard no_grad;
   const eval::RunOptions run{device_, options_.train.bf16, views_.loader, options_.train.batch_size,
                              views_.augment.crop_size};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ class ImageSet {
   // True where images are stored whole, in sizes of their own: a view that is not cropped at random
   // is then resized and cut to the size of a crop.
   virtual bool differing_sizes() const { return false; }
+  // The file that holds image i alone (Folder); empty where one file holds many, or none.
+  virtual std::filesystem::path file(int64_t i) const {
+    (void)i;
+    return {};
+  }
   int64_t label(int64_t i) const { return factors()[0].values[static_cast<size_t>(i)]; }
 };
 

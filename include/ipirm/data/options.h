@@ -11,6 +11,9 @@ struct DataOptions {
   // Folder alone: side of the stored middle square of an image, pixels; 0: images are stored whole,
   // in sizes of their own.
   int image_size = 96;
+  // Folder alone: files are only listed, so that a damaged one is refused by image() and not here,
+  // and nothing decoded is kept.
+  bool for_check = false;
 };
 
 struct LoaderOptions {

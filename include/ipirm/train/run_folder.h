@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "ipirm/core/files.h"
+#include "ipirm/data/fingerprint.h"
+#include "ipirm/data/image_set.h"
 #include "ipirm/model/model.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/train/run_state.h"
@@ -58,7 +60,12 @@ class RunFolder {
   // knn_result.txt.
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
 
-  void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
+  // samples.csv: a row for each image of a set that names them: index, path, label, class. One that
+  // is there stays, unless `replace`.
+  void write_samples(const data::ImageSet& set, bool replace) const;
+  // GroupResults_E.npy, and GroupResults_E.npy.data with the fingerprint of the data it is of.
+  void save_partition(int64_t epoch, const torch::Tensor& logits,
+                      const std::optional<data::Fingerprint>& data) const;
   // state.pt: the whole state, with the lengths of the text files at this moment; with model_epoch
   // also model_E.pt, before it. Copied at once and written by a thread; where that fails, the next
   // of these calls or finish() tries it once more, and throws what goes wrong then. The state

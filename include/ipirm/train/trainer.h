@@ -42,8 +42,8 @@ void check_batch_size(int64_t batch_size, int64_t set_size);
 class Trainer {
  public:
   // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search
-  // makes it. Throws UserError when the batch is larger than the training set, or a partition is of
-  // another set.
+  // makes it. Without sets.test there is no kNN. Throws UserError when the batch is larger than the
+  // training set, or a partition is of another set.
   Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
           ViewSource views, RunState& state, RunFolder& folder, torch::Device device);
 
