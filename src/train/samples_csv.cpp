@@ -9,7 +9,8 @@
 namespace ipirm::train {
 namespace {
 
-std::string quoted(std::string_view field) {
+// As RFC 4180 says.
+std::string csv_field(std::string_view field) {
   if (field.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(field);
   std::string text = "\"";
   for (const char c : field) text += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -32,7 +33,7 @@ void write_samples_csv(const data::ImageSet& set, core::FileWriter& file) {
   for (int64_t i = 0; i < set.size(); ++i) {
     const std::string name = set.name(i);
     const std::string row =
-        core::cat(i, ",", quoted(name), ",", set.label(i), ",", quoted(class_of(name)), "\n");
+        core::cat(i, ",", csv_field(name), ",", set.label(i), ",", csv_field(class_of(name)), "\n");
     file.write(row.data(), row.size());
   }
 }
