@@ -4,8 +4,8 @@
 # Hardware: meant for one CUDA GPU; runs on a CPU too. 3 GB of disk for the data (scripts/download.sh STL).
 # Time: 464 million views through ResNet-50 (each partition embeds the batch again: 4.5 on average) and 9 maximizations. On a
 #   GPU: not measured by this project yet. On 2 CPU cores at about 37 views/s (--precision bf16): some 145 days.
-# Expected: linear top-1 on the 8,000 test images: not measured by this project yet. The authors report up to 90.59 %
-#   with MixUp on STL-10 (arXiv 2110.15255).
+# Expected: linear top-1 on the 8,000 test images: 88.26 % in the authors' hands (arXiv 2110.15255), not measured by this
+#   project yet. Their 90.59 % is that of 1,000 epochs, which this script does not run.
 #
 # usage: runsh/IPIRM_STL_mixup_400epoch.sh [further flags, such as --resume or --precision bf16]
 # Settings (configs/stl_mixup.yaml): lambda1 .2, lambda2 .5, temperature .2, a partition every 50 epochs, --offline

@@ -6,7 +6,7 @@
 #   DATA_ROOT        folder with the data set's files          (data/ of the repository)
 #   RESULTS_ROOT     the run goes to RESULTS_ROOT/DATASET/NAME (results/ of the repository)
 #   DOWNSTREAM_ROOT  the linear evaluation's results           (downstream/ of the repository)
-#   NAME             the run's name                            (the script's, such as IPIRM_STL_400epoch)
+#   NAME             the run's name                            (the reference's for the recipe, such as IPIRM_STL_epoch400)
 #   BIN              folder of ipirm-train and ipirm-linear    (build/bin/ of the repository)
 #   LINEAR_ARGS      further flags of ipirm-linear alone, separated by spaces
 #
@@ -61,10 +61,13 @@ train_and_evaluate() {
   "$bin/ipirm-train" --config "$repository/configs/$config" --dataset "$dataset" --data_root "$data_root" \
     --results_root "$results_root" --name "$name" --device "$device" ${train_args[@]+"${train_args[@]}"}
 
-  local model
-  model=$(find "$results_root/$dataset/$name" -maxdepth 1 -name 'model_*.pt' | sort -V | tail -n 1)
-  if [[ -z $model ]]; then
-    echo "error: $results_root/$dataset/$name holds no model_*.pt to evaluate" >&2
+  local run=$results_root/$dataset/$name epoch model
+  # The newest weights; model_E.pth is the reference's name for them.
+  epoch=$(find "$run" -maxdepth 1 -printf '%f\n' | sed -nE 's/^model_([0-9]+)\.pth?$/\1/p' | sort -n | tail -n 1)
+  model=$run/model_$epoch.pt
+  [[ -f $model ]] || model+=h
+  if [[ ! -f $model ]]; then
+    echo "error: $run holds no model_E.pt (or model_E.pth) to evaluate" >&2
     exit 1
   fi
   "$bin/ipirm-linear" --model_path "$model" --dataset "$dataset" --data_root "$data_root" \

@@ -34,7 +34,7 @@ fi
 # LibTorch is not instrumented: what it keeps to the end of the process is no leak of ours.
 export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=0 UBSAN_OPTIONS=print_stacktrace=1
 export OMP_NUM_THREADS=1
-printf '%-12s %12s %10s %9s %9s\n' target executions per_second coverage findings
+printf '%-18s %12s %10s %9s %9s\n' target executions per_second coverage findings
 total=0
 for name in "${targets[@]}"; do
   [[ -x $build/tests/${name}_fuzz ]] || { echo "[fuzz] error: no target '$name'" >&2; exit 2; }
@@ -53,7 +53,7 @@ for name in "${targets[@]}"; do
     found=1
     total=$((total + 1))
   fi
-  printf '%-12s %12s %10s %9s %9s\n' "$name" "${runs:-?}" "${rate:-?}" "${coverage:-?}" "$found"
+  printf '%-18s %12s %10s %9s %9s\n' "$name" "${runs:-?}" "${rate:-?}" "${coverage:-?}" "$found"
   if ((code)); then grep -m 3 -E 'finding:|ERROR|runtime error|SUMMARY' "$log" || tail -n 5 "$log"; fi
 done
 exit $((total > 0))

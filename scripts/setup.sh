@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 TORCH_VERSION=2.11.0
 NUMPY_VERSION=2.2.6
 PACKAGES=(build-essential cmake ninja-build libopencv-dev libcli11-dev libspdlog-dev libyaml-cpp-dev
-  libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
+  libjpeg-dev libtiff-dev libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
 
 say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
 stop() { printf '[setup] error: %s\n' "$*" >&2; exit 2; }

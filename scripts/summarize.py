@@ -1,14 +1,34 @@
 #!/usr/bin/env python3
 # Prints a run's results as a small table: kNN and linear accuracy of each factor, sizes of the environments, files.
-"""usage: scripts/summarize.py RUN_FOLDER [LINEAR_FOLDER]     reads metrics.jsonl in each; standard library alone"""
+"""usage: scripts/summarize.py RUN_FOLDER [LINEAR_FOLDER]
+
+Reads metrics.jsonl in each, or where a run of the reference has none, its knn_result.txt, GroupResults_E.txt.npy and
+result.txt. Standard library alone.
+"""
 import json
 import pathlib
+import re
 import sys
 
 
 def events(folder):
-    with open(pathlib.Path(folder) / "metrics.jsonl", encoding="utf-8") as lines:
+    folder = pathlib.Path(folder)
+    metrics = folder / "metrics.jsonl"
+    if not metrics.is_file() and any((folder / name).is_file() for name in ("knn_result.txt", "result.txt")):
+        return list(reference_events(folder))
+    with open(metrics, encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
+
+
+def reference_events(folder):
+    """What the reference's files hold of it: no sizes of environments, which only numpy could count, and no factor but the class."""
+    for name, event in (("knn_result.txt", "knn"), ("result.txt", "linear")):
+        text = (folder / name).read_text(encoding="utf-8") if (folder / name).is_file() else ""
+        for top1 in re.findall(r"test_acc@1: ([0-9.eE+-]+)", text):
+            yield {"event": event, "factor": "label", "test_acc@1": float(top1)}
+    partitions = [re.fullmatch(r"GroupResults_(\d+)(\.txt)?\.npy", path.name) for path in folder.iterdir()]
+    for epoch, name in sorted((int(match[1]), match[0]) for match in partitions if match):
+        yield {"event": "maximize", "epoch": epoch, "file": name}
 
 
 def last(rows, event, factor):
@@ -28,8 +48,8 @@ def main():
         print(f"{factor:12}{last(rows, 'knn', factor):>12}{last(linear_rows, 'linear', factor):>15}")
     searches = [row for row in rows if row["event"] == "maximize"]
     for row in searches:
-        sizes = " + ".join(str(size) for size in row["sizes"])
-        print(f"partition after epoch {row['epoch']:<4} environments {sizes}")
+        found = "environments " + " + ".join(str(size) for size in row["sizes"]) if "sizes" in row else row["file"]
+        print(f"partition after epoch {row['epoch']:<4} {found}")
     print(f"files: {run}" + (f", {linear}" if linear else ""))
 
 

@@ -2,9 +2,9 @@
 #include "ipirm/app/export_app.h"
 
 #include <filesystem>
-#include <utility>
 
 #include "app/architecture.h"
+#include "app/weights.h"
 #include "ipirm/app/program.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
@@ -17,20 +17,11 @@ namespace {
 
 using core::cat;
 
-// Children of the reference's Sequential, and what torchvision calls them.
-constexpr std::pair<const char*, const char*> kNames[] = {
-    {"f.0.", "conv1."},  {"f.1.", "bn1."},    {"f.3.", "layer1."},
-    {"f.4.", "layer2."}, {"f.5.", "layer3."}, {"f.6.", "layer4."},
-};
-
 checkpoint::StateDict torchvision_state_dict(const model::Model& model) {
   checkpoint::StateDict result;
   for (const auto& [name, tensor] : checkpoint::state_dict(*model, /*prefix=*/"")) {
-    for (const auto& [ours, theirs] : kNames) {
-      const std::string prefix = ours;
-      if (name.starts_with(prefix))
-        result.emplace_back(theirs + name.substr(prefix.size()), tensor);
-    }
+    const std::string theirs = checkpoint::torchvision_name(name);
+    if (!theirs.empty()) result.emplace_back(theirs, tensor);
   }
   return result;
 }
@@ -55,14 +46,14 @@ void check_out(const config::ExportConfig& config) {
 int run_export(const config::ExportConfig& config) {
   check_out(config);
   const fs::path source = config.model_path;
-  const auto weights = checkpoint::read_torch_file(source);
+  const auto weights = read_weights(source);
   const auto options = infer_architecture(weights, source);
   model::Model model(options);
-  checkpoint::load_state_dict(*model, weights, source);
+  load_weights(model, weights, source);
   const auto tensors = torchvision_state_dict(model);
   checkpoint::write_torch_file(config.out, tensors);
-  core::log_info(cat(config.out, "  ", options.arch, " of width ", options.width, ", ",
-                     tensors.size(), " tensors under torchvision's names"));
+  core::log_info(cat(config.out, "  ", core::name_of(options.arch), " of width ", options.width,
+                     ", ", tensors.size(), " tensors under torchvision's names"));
   return kExitOk;
 }
 

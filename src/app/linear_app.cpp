@@ -1,19 +1,28 @@
 // Composes a linear evaluation: device, data, network, a probe for each known factor.
 #include "ipirm/app/linear_app.h"
 
+#include <ATen/Parallel.h>
+
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "app/architecture.h"
+#include "app/data_checks.h"
+#include "app/image_sizes.h"
+#include "app/linear_folder.h"
+#include "app/linear_state.h"
+#include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
+#include "ipirm/checkpoint/state_file.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
-#include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
+#include "ipirm/data/fingerprint.h"
 #include "ipirm/eval/linear_probe.h"
 #include "ipirm/model/model.h"
 
@@ -23,62 +32,35 @@ namespace {
 
 model::Model load_model(const config::LinearConfig& config, torch::Device device) {
   const fs::path path = config.model_path;
-  const auto weights = checkpoint::read_torch_file(path);
+  const auto weights = read_weights(path);
   const auto options = infer_architecture(weights, path);
   const auto disagree = [&](const std::string& flag, const auto& given, const auto& found) {
     throw core::UserError(core::cat("--", flag, " ", given, ": ", path.string(), " holds a ", found,
                                     "; leave the flag out or name the file's own"));
   };
-  if (config.arch && *config.arch != options.arch) disagree("arch", *config.arch, options.arch);
+  if (config.arch && *config.arch != options.arch)
+    disagree("arch", core::name_of(*config.arch), core::name_of(options.arch));
   if (config.width && *config.width != options.width) {
-    disagree("width", *config.width, core::cat(options.arch, " of width ", options.width));
+    disagree("width", *config.width,
+             core::cat(core::name_of(options.arch), " of width ", options.width));
   }
   model::Model model(options);
-  checkpoint::load_state_dict(*model, weights, path);
+  load_weights(model, weights, path);
   model->to(device);
   model::use_channels_last(*model);
   return model;
 }
 
-// The files of one evaluation, made only where --txt asks for them.
-class Results {
- public:
-  Results(const config::LinearConfig& config, const fs::path& folder) {
-    if (!config.txt) return;
-    core::make_writable_folder(folder);
-    lock_.emplace(folder);
-    if (fs::exists(folder / "result.txt") && !config.overwrite) {
-      throw core::UserError(core::cat(
-          (folder / "result.txt").string(),
-          ": an evaluation stands there; replace it by --overwrite, or choose another --name"));
-    }
-    core::write_atomically(folder / "config.yaml", to_yaml(config));
-    text_.emplace(folder / "result.txt", /*keep=*/false);
-    metrics_.emplace(folder / "metrics.jsonl", /*keep=*/false);
+// The encoder's weights: the head is not evaluated, and the number of batches behind a running
+// statistic counts for nothing.
+checkpoint::StateDict encoder_weights(const model::Model& model) {
+  checkpoint::StateDict weights;
+  for (const auto& [name, tensor] : checkpoint::state_dict(*model)) {
+    if (name.starts_with("module.f.") && !name.ends_with("num_batches_tracked"))
+      weights.emplace_back(name, tensor);
   }
-
-  void epoch(const std::string& factor, bool is_class, const eval::LinearEpoch& e) {
-    if (!text_) return;
-    char line[120];
-    std::snprintf(line, sizeof line, "test_loss: %.4f, test_acc@1: %.4f, test_acc@5: %.4f",
-                  e.test_loss, e.test_top1, e.test_top5);
-    if (is_class) text_->line(line);
-    metrics_->line(nlohmann::ordered_json({{"event", "linear"},
-                                           {"factor", factor},
-                                           {"epoch", e.epoch},
-                                           {"train_loss", e.train_loss},
-                                           {"train_acc@1", e.train_top1},
-                                           {"train_acc@5", e.train_top5},
-                                           {"test_loss", e.test_loss},
-                                           {"test_acc@1", e.test_top1},
-                                           {"test_acc@5", e.test_top5}})
-                       .dump());
-  }
-
- private:
-  std::optional<core::FolderLock> lock_;
-  std::optional<core::LineFile> text_, metrics_;
-};
+  return weights;
+}
 
 // A line of the log; a loss that is no longer finite ends the evaluation.
 void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearEpoch& e) {
@@ -95,48 +77,141 @@ void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearE
                                      " in the test; try a smaller --lr"));
 }
 
+// Puts the folder's state, where it holds one, into `probe` and `state`.
+void resume(const config::LinearConfig& config, LinearFolder& folder, eval::LinearProbe& probe,
+            LinearState& state) {
+  auto saved = folder.load_state(to_yaml(config));
+  if (!saved) return;
+  auto& [found, source] = *saved;
+  if (found.encoder != state.encoder) {
+    throw core::UserError(core::cat(source.string(),
+                                    ": an evaluation of other weights than those in ",
+                                    config.model_path, " (checksum ", found.encoder, ", now ",
+                                    state.encoder, "); name the model that it was started with, ",
+                                    "choose another --name, or start anew with --overwrite"));
+  }
+  for (const auto& [part, before, now] : {std::tuple("training", found.train, state.train),
+                                          std::tuple("test", found.test, state.test)}) {
+    const auto different = data::difference(before, now);
+    if (different.empty()) continue;
+    throw core::UserError(core::cat(source.string(), ": the evaluation was started on other ", part,
+                                    " images, which differ in ", different,
+                                    "; resume with those (--dataset, --data_root), or start anew ",
+                                    "with --overwrite"));
+  }
+  if (found.last.size() != state.last.size() || found.best.size() != state.best.size()) {
+    throw core::UserError(core::cat(
+        source.string(), ": ", found.last.size(), " factors; the data ", "have ", state.last.size(),
+        "; go on with the data that it was ", "started with, or start anew with --overwrite"));
+  }
+  probe.restore(found.probe, source.string());
+  state = std::move(found);
+}
+
+// Every epoch that is left, with what is written after it. False once interrupted.
+bool run_epochs(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
+                std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
+  while (state.epoch < config.linear.epochs) {
+    const auto results = probe.epoch(state.epoch + 1);
+    if (!results) return false;
+    ++state.epoch;
+    for (size_t f = 0; f < factors.size(); ++f) {
+      const eval::LinearEpoch& e = (*results)[f];
+      if (folder) folder->epoch(factors[f].name, f == 0, e);
+      report_epoch(factors[f].name, config.linear.epochs, e);
+      state.last[f] = e;
+      if (e.epoch == 1 || e.test_top1 > state.best[f].test_top1) state.best[f] = e;
+    }
+    if (!folder) continue;
+    state.probe = probe.state();
+    folder->save(state);
+  }
+  return true;
+}
+
+void report_end(const std::vector<data::Factor>& factors, const LinearState& state) {
+  for (size_t f = 0; f < factors.size() && state.epoch > 0; ++f) {
+    const eval::LinearEpoch &best = state.best[f], &last = state.last[f];
+    char line[160];
+    std::snprintf(line, sizeof line,
+                  "%s  best test_acc@1 %.2f test_acc@5 %.2f (epoch %lld)  last test_acc@1 %.2f "
+                  "test_acc@5 %.2f",
+                  factors[f].name.c_str(), best.test_top1, best.test_top5,
+                  static_cast<long long>(best.epoch), last.test_top1, last.test_top5);
+    core::log_info(line);
+  }
+}
+
+// What becomes of an evaluation that stops before its end.
+std::string how_to_go_on(const std::optional<LinearFolder>& folder) {
+  if (!folder) return "nothing is kept of it (with --txt or --resume it could be gone on with)";
+  return folder->holds_state() ? "the state of the last whole epoch is kept: go on with --resume"
+                               : "no state has been saved yet: --resume starts anew";
+}
+
 }  // namespace
 
 int run_linear(const config::LinearConfig& config) {
   core::set_log_level(config.log_level);
+  if (config.check_data)
+    return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
+  core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == "bf16";
   warn_if_bf16_is_slow(device, bf16);
+  warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
+  require_accuracy(sets);
+  check_test_images(sets, config.loader.workers);
+  if (core::interrupted()) return kExitInterrupted;
   auto model = load_model(config, device);
-  const auto folder = fs::path(config.downstream_root) / config.data.dataset / config.name;
-  Results results(config, folder);
-
-  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size};
+  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size,
+                       config.augment.crop_size};
   run.loader.pinned = device.is_cuda();
   run.loader.channels_last = true;
+  eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
+  const auto& factors = sets.labelled->factors();
+  LinearState state;
+  state.encoder = checkpoint::checksum(encoder_weights(model));
+  state.train = data::fingerprint_of(*sets.labelled);
+  state.test = data::fingerprint_of(*sets.test);
+  state.last.resize(factors.size());
+  state.best.resize(factors.size());
+
+  std::optional<LinearFolder> folder;
+  if (config.txt)
+    folder.emplace(fs::path(config.downstream_root) / config.data.dataset / config.name);
+  if (config.resume) resume(config, *folder, probe, state);
   core::log_info(
       core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ", config.precision));
   core::log_info(core::cat(config.model_path, "  on ", config.data.dataset, "  ",
                            sets.labelled->size(), " training, ", sets.test->size(),
                            " test images"));
-  const auto& factors = sets.labelled->factors();
-  std::vector<eval::LinearEpoch> last(factors.size()), best(factors.size());
-  eval::linear_probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run,
-                     [&](int factor, const eval::LinearEpoch& e) {
-                       const auto f = static_cast<size_t>(factor);
-                       results.epoch(factors[f].name, f == 0, e);
-                       report_epoch(factors[f].name, config.linear.epochs, e);
-                       last[f] = e;
-                       if (e.epoch == 1 || e.test_top1 > best[f].test_top1) best[f] = e;
-                       return true;
-                     });
-  for (size_t f = 0; f < factors.size() && last[f].epoch > 0; ++f) {
-    char line[160];
-    std::snprintf(line, sizeof line,
-                  "%s  best test_acc@1 %.2f test_acc@5 %.2f (epoch %lld)  last test_acc@1 %.2f "
-                  "test_acc@5 %.2f",
-                  factors[f].name.c_str(), best[f].test_top1, best[f].test_top5,
-                  static_cast<long long>(best[f].epoch), last[f].test_top1, last[f].test_top5);
-    core::log_info(line);
+  if (state.epoch >= config.linear.epochs) {
+    core::log_info(core::cat("nothing to do: ", state.epoch, " of ", config.linear.epochs,
+                             " epochs are done; for more raise --epochs"));
+    report_end(factors, state);
+    return kExitOk;
   }
-  if (config.txt) core::log_info(core::cat("results  ", folder.string()));
-  return core::interrupted() ? kExitInterrupted : kExitOk;
+  bool done = false;
+  try {
+    if (folder && state.epoch > 0) {
+      folder->go_on(to_yaml(config), state);
+      core::log_info(core::cat("resuming at epoch ", state.epoch + 1));
+    } else if (folder) {
+      folder->begin(to_yaml(config), /*replace=*/config.overwrite || config.resume);
+      if (config.resume) core::log_info("nothing to resume here yet: starting from the beginning");
+    }
+    done = run_epochs(config, factors, folder, probe, state);
+  } catch (const core::WriteError& error) {
+    throw core::WriteError(core::cat(error.what(), "; ", how_to_go_on(folder)));
+  }
+  report_end(factors, state);
+  if (!done)
+    core::log_info(core::cat("stopped in epoch ", state.epoch + 1, "/", config.linear.epochs, "; ",
+                             how_to_go_on(folder)));
+  if (folder) core::log_info(core::cat("results  ", folder->path().string()));
+  return done ? kExitOk : kExitInterrupted;
 }
 
 }  // namespace ipirm::app

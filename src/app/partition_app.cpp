@@ -1,6 +1,8 @@
 // Composes one maximization: device, features, search, files.
 #include "ipirm/app/partition_app.h"
 
+#include <ATen/Parallel.h>
+
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -13,6 +15,7 @@
 #include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/partition_set.h"
 #include "ipirm/train/maximize_events.h"
@@ -139,9 +142,11 @@ partition::Maximization search(partition::BankSource& bank, const torch::Tensor&
 
 int run_partition(const config::PartitionConfig& config) {
   core::set_log_level(config.log_level);
+  for (const auto& warning : config.warnings) core::log_warning(warning);
   const auto start = Clock::now();
   const auto& options = config.maximize;
   check_out(config);
+  core::check_threads(at::get_num_threads());
   const auto device = choose_device(config.device);
   auto features = read_features(config.view1, config.view2);
   const auto num_samples = features.z1.size(0);

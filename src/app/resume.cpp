@@ -2,7 +2,6 @@
 #include "app/resume.h"
 
 #include <map>
-#include <set>
 #include <sstream>
 
 #include "ipirm/core/error.h"
@@ -27,19 +26,23 @@ std::map<std::string, std::string> settings(const std::string& yaml) {
 
 }  // namespace
 
-void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now) {
+void check_settings_unchanged(const std::filesystem::path& config_file, const std::string& now,
+                              const std::string& defaults,
+                              const std::set<std::string>& may_change_too) {
   static const std::set<std::string> kMayChange = {
-      "epochs",    "workers", "save_every",   "save_minutes", "eval_every", "log_every",
-      "max_steps", "device",  "results_root", "data_root",    "log_level",  "name"};
-  const auto before = settings(core::read_file(config_file, kMaxConfigBytes)),
-             after = settings(now);
+      "epochs",    "workers",   "save_every",     "save_minutes", "eval_every",
+      "log_every", "max_steps", "device",         "results_root", "data_root",
+      "log_level", "name",      "downstream_root"};
+  auto before = settings(core::read_file(config_file, kMaxConfigBytes));
+  before.merge(settings(defaults));  // what the file names stays
+  const auto after = settings(now);
   std::string different;
   for (const auto& [name, value] : after) {
     const auto found = before.find(name);
     const bool schedule =
         name == "epochs" && after.count("increasing_weight") != 0 &&
         after.at("increasing_weight") == "true";  // the weight depends on the last epoch
-    if ((kMayChange.count(name) != 0 && !schedule) ||
+    if ((kMayChange.count(name) != 0 && !schedule) || may_change_too.count(name) != 0 ||
         (found != before.end() && found->second == value))
       continue;
     different += core::cat(different.empty() ? "" : ", ", name, " (was ",

@@ -1,21 +1,27 @@
 // Composes a training run: device, data, network, state, folder, trainer.
 #include "ipirm/app/train_app.h"
 
+#include <ATen/Parallel.h>
 #include <malloc.h>
 #include <torch/utils.h>
 
 #include <chrono>
 #include <cstdlib>
 
+#include "app/data_checks.h"
 #include "app/features.h"
+#include "app/image_sizes.h"
 #include "app/resume.h"
+#include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
-#include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/keyed_random.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
+#include "ipirm/data/fingerprint.h"
+#include "ipirm/train/partition_data.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::app {
@@ -26,10 +32,7 @@ namespace {
 model::Model make_model(const config::TrainConfig& config, torch::Device device, bool resuming) {
   torch::manual_seed(core::KeyedRandom(config.train.seed, core::Purpose::kModelInit, 0).bits());
   model::Model model(config.model);
-  if (!config.pretrain_model.empty() && !resuming) {
-    checkpoint::load_state_dict(*model, checkpoint::read_torch_file(config.pretrain_model),
-                                config.pretrain_model);
-  }
+  if (!config.pretrain_model.empty() && !resuming) load_pretrained(model, config.pretrain_model);
   model->to(device);
   model::use_channels_last(*model);
   return model;
@@ -56,17 +59,64 @@ void bound_memory_of_varying_sizes() {
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", /*overwrite=*/0);  // read at its first use
 }
 
+std::string counts_of(const data::DataSets& sets) {
+  return core::cat(sets.train->size(), " training images (",
+                   sets.labelled ? sets.labelled->size() : 0, " labelled), ",
+                   sets.test ? core::cat(sets.test->size()) : "no", " test images");
+}
+
+// Refuses a partition that lies beside a fingerprint of other data, unless told not to.
+void check_partition_data(const config::TrainConfig& config, const data::Fingerprint& data) {
+  const auto different = train::difference_from_partition(config.partition, data);
+  if (different.empty()) return;
+  const auto what = core::cat(
+      "--partition ", config.partition, ": was made for other data, which differ in ", different,
+      " (it says so in ", train::data_of_partition(config.partition).filename().string(), ")");
+  if (!config.partition_any_data) {
+    throw core::UserError(core::cat(
+        what, "; name the data it was made for, or add --partition_any_data to take it as it is"));
+  }
+  core::log_warning(what + "; it is taken all the same");
+}
+
+// Goes on from the folder's newest state: false where there is none yet.
+bool resume(train::RunState& state, train::RunFolder& folder) {
+  const auto saved = folder.load_state();
+  if (!saved) {
+    folder.continue_texts({0, 0, 0});
+    core::log_info("nothing to resume here yet: starting from the beginning");
+    return false;
+  }
+  restore(state, saved->first, saved->second);
+  folder.continue_texts(saved->first.text_sizes);
+  core::log_info(
+      core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
+  return true;
+}
+
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
   core::set_log_level(config.log_level);
+  for (const auto& warning : config.warnings) core::log_warning(warning);
+  if (config.check_data)
+    return check_data(config.data, config.loader.workers, /*needs_labels=*/false);
   config.loss.mixup.on ? bound_memory_of_varying_sizes() : keep_memory_of_equal_sizes();
   const auto start = std::chrono::steady_clock::now();
+  core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   warn_if_bf16_is_slow(device, config.train.bf16);
 
-  const auto sets = data::open_data_sets(config.data);
+  warn_about_sizes(config.data, config.augment);
+  auto sets = data::open_data_sets(config.data);
   train::check_batch_size(config.train.batch_size, sets.train->size());
+  const auto counts = counts_of(sets);
+  if (const auto why = why_no_accuracy(sets); !why.empty()) {
+    core::log_warning(why + ": the run makes no kNN evaluation");
+    sets.test.reset();
+  }
+  check_test_images(sets, config.loader.workers);
+  if (core::interrupted()) return kExitInterrupted;
   train::ViewSource views{sets.train, config.augment, config.loader, config.train.seed};
   views.loader.pinned = device.is_cuda();
   views.loader.channels_last = true;
@@ -80,42 +130,37 @@ int run_train(const config::TrainConfig& config) {
       model,
       std::move(adam),
       partition::PartitionSet(config.train.retain_group, device, config.train.retain_group_set),
-      {}};
+      {},
+      {},
+      data::fingerprint_of(*sets.train)};
   if (!config.partition.empty() && !resuming) {
+    check_partition_data(config, *state.data);
     state.partitions.add(read_logits(config.partition, sets.train->size(), config.maximize.num_env,
                                      torch::kFloat32));
   }
 
   const auto yaml = to_yaml(config);
   if (resuming && fs::exists(path / "config.yaml"))
-    check_settings_unchanged(path / "config.yaml", yaml);
+    check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
   train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
                                 : config.overwrite ? train::ExistingRun::kOverwrite
                                                    : train::ExistingRun::kRefuse);
-  if (config.resume) {
-    if (const auto saved = folder.load_state()) {
-      restore(state, saved->first, saved->second);
-      folder.continue_texts(saved->first.text_sizes);
-      core::log_info(
-          core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
-    } else {
-      folder.continue_texts({0, 0, 0});
-      core::log_info("nothing to resume here yet: starting from the beginning");
-    }
-  }
-  train::Trainer trainer({config.train, config.loss, config.maximize, config.knn}, sets, views,
+  const bool resumed = config.resume && resume(state, folder);
+  auto step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
+                                             .bf16 = config.train.bf16,
+                                             .seed = config.train.seed});
+  train::Trainer trainer({config.train, config.maximize, config.knn}, std::move(step), sets, views,
                          state, folder, device);
   folder.write_config(yaml);
+  folder.write_samples(*sets.train, /*replace=*/!resumed);
 
   int64_t parameters = 0;
   for (const auto& parameter : model->parameters()) parameters += parameter.numel();
   core::log_info(
       core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.data.dataset, "  ", sets.train->size(), " training images (",
-                           sets.labelled->size(), " labelled), ", sets.test->size(),
-                           " test images"));
-  core::log_info(core::cat(config.model.arch, " of width ", config.model.width, "  ", parameters,
-                           " parameters"));
+  core::log_info(core::cat(config.data.dataset, "  ", counts));
+  core::log_info(core::cat(core::name_of(config.model.arch), " of width ", config.model.width, "  ",
+                           parameters, " parameters"));
   core::log_info(core::cat("results  ", path.string()));
 
   const bool done = trainer.run();

@@ -25,11 +25,16 @@ struct Planes {
 // precompute_coeffs). in, out >= 1.
 class Taps {
  public:
-  void compute(int in, int out);
+  void compute(int in, int out) { compute(in, out, 0, out); }
+  // Of `outputs` outputs from `begin` on alone; inputs are counted from first_input() on.
+  void compute(int in, int out, int begin, int outputs);
   TapsView view() const;
+  // The inputs that the outputs need: first_input() .. end_input() - 1.
+  int first_input() const { return first_input_; }
+  int end_input() const { return end_input_; }
 
  private:
-  int outputs_ = 0, stride_ = 0;
+  int outputs_ = 0, stride_ = 0, first_input_ = 0, end_input_ = 0;
   std::vector<int32_t> first_, number_, weight_, pair_;
   std::vector<double> exact_;
 };
@@ -51,6 +56,7 @@ struct Workspace {
   std::vector<uint8_t> bordered, crop, first_pass, turned, second_pass, planes;
   std::vector<uint16_t> blur;
   TapsTable horizontal, vertical;
+  Taps across, down;  // of one picture's middle
   // A size x size picture in `planes`.
   Planes square(int size);
 };
@@ -65,6 +71,11 @@ struct CropBox {
 // the golden values follow.
 void crop_resize(const data::Image& image, const CropBox& box, bool flip, Workspace& workspace,
                  const Planes& out);
+
+// The middle of the image resized so that its shorter side is `shorter` pixels: torchvision's
+// Resize(shorter) and CenterCrop of out's size, with the same rounding. What lies outside is not
+// computed. out's sides are at most `shorter`.
+void resize_centre(const data::Image& image, int shorter, Workspace& workspace, const Planes& out);
 
 // Blends with black, with the mean luma, and with each pixel's luma; factor 1 changes nothing.
 // factor >= 0.

@@ -3,6 +3,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <cmath>
+
 #include "augment/operations.h"
 
 namespace ipirm::augment {
@@ -36,6 +38,15 @@ void make_view(const data::Image& image, const ViewDraw& draw, int size, const d
   if (draw.jitter) jitter(view, draw);
   if (draw.grayscale) to_grayscale(view);
   if (draw.blur) gaussian_blur(view, draw.sigma, workspace);
+  normalise(view, out);
+}
+
+void make_test_view(const data::Image& image, int size, const data::ViewOut& out) {
+  TORCH_INTERNAL_ASSERT(image.height > 0 && image.width > 0 && size > 0, "an empty image or view");
+  thread_local Workspace workspace;
+  const Planes view = workspace.square(size);
+  const int shorter = static_cast<int>(std::nearbyint(size * 8 / 7.0));
+  resize_centre(image, shorter, workspace, view);
   normalise(view, out);
 }
 

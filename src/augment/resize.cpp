@@ -78,23 +78,25 @@ void two_passes(const Channel& channel, const TapsView& one, bool mirror_one, co
 
 }  // namespace
 
-void Taps::compute(int in, int out) {
+void Taps::compute(int in, int out, int begin, int outputs) {
   const double scale = static_cast<double>(in) / out;
   const double support = scale < 1.0 ? 1.0 : scale;  // of the triangle, whose own is 1
   const double per_support = 1.0 / support;
-  outputs_ = out;
+  outputs_ = outputs;
   stride_ = static_cast<int>(std::ceil(support)) * 2 + 2;
-  int32_t* firsts = grown(first_, static_cast<size_t>(out));
-  int32_t* numbers = grown(number_, static_cast<size_t>(out));
-  int32_t* weights = grown(weight_, static_cast<size_t>(out) * static_cast<size_t>(stride_));
-  int32_t* pairs = grown(pair_, static_cast<size_t>(out) * static_cast<size_t>(stride_));
+  int32_t* firsts = grown(first_, static_cast<size_t>(outputs));
+  int32_t* numbers = grown(number_, static_cast<size_t>(outputs));
+  int32_t* weights = grown(weight_, static_cast<size_t>(outputs) * static_cast<size_t>(stride_));
+  int32_t* pairs = grown(pair_, static_cast<size_t>(outputs) * static_cast<size_t>(stride_));
   double* exact = grown(exact_, static_cast<size_t>(stride_));
-  for (int o = 0; o < out; ++o, weights += stride_, pairs += stride_) {
-    const double center = (o + 0.5) * scale;
+  for (int o = 0; o < outputs; ++o, weights += stride_, pairs += stride_) {
+    const double center = (begin + o + 0.5) * scale;
     int first = static_cast<int>(center - support + 0.5);
     first = first < 0 ? 0 : first;
     int end = static_cast<int>(center + support + 0.5);
     end = end > in ? in : end;
+    if (o == 0) first_input_ = first;
+    end_input_ = end;
     int number = end - first;
     double sum = 0.0;
     for (int t = 0; t < number; ++t) {
@@ -112,7 +114,7 @@ void Taps::compute(int in, int out) {
       pairs[t] = (weights[t] >> kLowBits) | (weights[t + 1] >> kLowBits) << 16;
       pairs[t + 1] = (weights[t] & kLow) | (weights[t + 1] & kLow) << 16;
     }
-    firsts[o] = first;
+    firsts[o] = first - first_input_;
     numbers[o] = number;
   }
 }
@@ -162,19 +164,10 @@ data::Image with_black_border(const data::Image& image, const CropBox& box,
   return {memory.data(), box.height, box.width, plane, box.width, 1};
 }
 
-}  // namespace
-
-void crop_resize(const data::Image& image, const CropBox& box, bool flip, Workspace& workspace,
-                 const Planes& out) {
-  if (box.top < 0 || box.left < 0 || box.top + box.height > image.height ||
-      box.left + box.width > image.width) {
-    const data::Image bordered = with_black_border(image, box, workspace.bordered);
-    return crop_resize(bordered, {0, 0, box.height, box.width}, flip, workspace, out);
-  }
-  const TapsView horizontal = workspace.horizontal.get(box.width, out.width).view();
-  const TapsView vertical = workspace.vertical.get(box.height, out.height).view();
-  const int lost_height = box.height - out.height, lost_width = box.width - out.width;
-  const bool vertical_first = lost_height > 0 && lost_height > 2 * lost_width;
+// The box, resampled by two directions of taps that count from its corner.
+void resample_box(const data::Image& image, const CropBox& box, bool flip,
+                  const TapsView& horizontal, const TapsView& vertical, bool vertical_first,
+                  Workspace& workspace, const Planes& out) {
   uint8_t* planes[3] = {out.red, out.green, out.blue};
   for (int channel = 0; channel < 3; ++channel) {
     const uint8_t* origin = image.pixels + channel * image.channel_stride +
@@ -190,6 +183,46 @@ void crop_resize(const data::Image& image, const CropBox& box, bool flip, Worksp
                  flip, vertical, false, workspace, planes[channel]);
     }
   }
+}
+
+// Pillow's choice for a height and a width that shrink by so many pixels.
+bool vertical_goes_first(int lost_height, int lost_width) {
+  return lost_height > 0 && lost_height > 2 * lost_width;
+}
+
+}  // namespace
+
+void crop_resize(const data::Image& image, const CropBox& box, bool flip, Workspace& workspace,
+                 const Planes& out) {
+  if (box.top < 0 || box.left < 0 || box.top + box.height > image.height ||
+      box.left + box.width > image.width) {
+    const data::Image bordered = with_black_border(image, box, workspace.bordered);
+    return crop_resize(bordered, {0, 0, box.height, box.width}, flip, workspace, out);
+  }
+  const TapsView horizontal = workspace.horizontal.get(box.width, out.width).view();
+  const TapsView vertical = workspace.vertical.get(box.height, out.height).view();
+  resample_box(image, box, flip, horizontal, vertical,
+               vertical_goes_first(box.height - out.height, box.width - out.width), workspace, out);
+}
+
+void resize_centre(const data::Image& image, int shorter, Workspace& workspace, const Planes& out) {
+  const bool wide = image.width > image.height;
+  // torchvision rounds the longer side down, and half a pixel of the crop's place to even.
+  const int64_t least = std::min(image.height, image.width),
+                most = std::max(image.height, image.width);
+  const int longer = static_cast<int>(shorter * most / least);
+  const int height = wide ? shorter : longer, width = wide ? longer : shorter;
+  const auto start = [](int from, int to) {
+    return static_cast<int>(std::nearbyint((from - to) / 2.0));
+  };
+  Taps &across = workspace.across, &down = workspace.down;
+  across.compute(image.width, width, start(width, out.width), out.width);
+  down.compute(image.height, height, start(height, out.height), out.height);
+  const CropBox box = {down.first_input(), across.first_input(),
+                       down.end_input() - down.first_input(),
+                       across.end_input() - across.first_input()};
+  resample_box(image, box, /*flip=*/false, across.view(), down.view(),
+               vertical_goes_first(image.height - height, image.width - width), workspace, out);
 }
 
 }  // namespace ipirm::augment

@@ -29,6 +29,12 @@ ValueId PickleStack::make(Kind kind, int64_t number) {
   return static_cast<ValueId>(values_.size() - 1);
 }
 
+ValueId PickleStack::make_dict(Ids items) {
+  const ValueId id = make(Kind::kDict);
+  values_[id].items = std::move(items);
+  return id;
+}
+
 void PickleStack::push_text(Kind kind, std::span<const uint8_t> bytes) {
   push(kind);
   values_[stack_.back()].text.assign(bytes.begin(), bytes.end());
@@ -62,12 +68,13 @@ ValueId PickleStack::top_id() {
   return id;
 }
 
-Value& PickleStack::top(Kind kind, const char* action) {
+Value* PickleStack::top(Kind kind, const char* action) {
   Value& value = values_[top_id()];
+  if (value.kind == Kind::kOpaque) return nullptr;
   if (value.kind != kind) {
     fail(cat(action, " ", kind_name(value.kind), ", expected ", kind_name(kind), kMendByHand));
   }
-  return value;
+  return &value;
 }
 
 const Value& PickleStack::expect(ValueId id, Kind kind, const char* what) const {

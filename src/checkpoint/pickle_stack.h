@@ -32,6 +32,7 @@ class PickleStack {
 
   // A new value, on the stack or not. At most kMaxValues of them.
   ValueId make(Value::Kind kind, int64_t number = 0);
+  ValueId make_dict(Ids items);
   void push(Value::Kind kind, int64_t number = 0) { stack_.push_back(make(kind, number)); }
   void push_id(ValueId id) { stack_.push_back(id); }
   void push_text(Value::Kind kind, std::span<const uint8_t> bytes);
@@ -43,10 +44,11 @@ class PickleStack {
   void mark() { marks_.push_back(stack_.size()); }
   bool empty() const { return stack_.empty() && marks_.empty(); }
 
-  // The value on top, which must be of this kind; action: "appends to".
-  Value& top(Value::Kind kind, const char* action);
+  // The value on top, which must be of this kind, or nullptr if it is opaque; action: "appends to".
+  Value* top(Value::Kind kind, const char* action);
   ValueId top_id();
   const Value& value(ValueId id) const { return values_[id]; }
+  bool is_opaque(ValueId id) const { return values_[id].kind == Value::Kind::kOpaque; }
   // The value, which must be of this kind; what: "a tensor's offset".
   const Value& expect(ValueId id, Value::Kind kind, const char* what) const;
   // The ints of a tuple of at most kMaxDimensions.

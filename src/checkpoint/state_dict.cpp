@@ -53,6 +53,11 @@ StateDict state_dict(const torch::nn::Module& module, const std::string& prefix)
 
 void load_state_dict(torch::nn::Module& module, const StateDict& tensors,
                      const std::filesystem::path& source) {
+  copy_by_name(state_dict(module, ""), tensors, source);
+}
+
+void copy_by_name(const StateDict& into, const StateDict& tensors,
+                  const std::filesystem::path& source) {
   std::unordered_map<std::string_view, const torch::Tensor*> from;
   for (const auto& [name, tensor] : tensors) {
     if (!from.emplace(bare(name), &tensor).second) {
@@ -63,7 +68,6 @@ void load_state_dict(torch::nn::Module& module, const StateDict& tensors,
 
   std::vector<std::pair<torch::Tensor, const torch::Tensor*>> copies;
   std::vector<std::string> missing, unexpected, misshapen;
-  const StateDict into = state_dict(module, "");
   for (const auto& [full_name, target] : into) {
     const auto found = from.find(bare(full_name));
     if (found == from.end()) {

@@ -1,4 +1,4 @@
-// The opcodes of Python's pickletools that occur in a state_dict, over a stack of value numbers.
+// The opcodes of Python's pickletools that occur in torch files, over a stack of value numbers.
 #include "checkpoint/unpickler.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "checkpoint/opcodes.h"
 #include "checkpoint/pickle_objects.h"
 #include "checkpoint/pickle_stack.h"
+#include "checkpoint/text.h"
 #include "ipirm/core/error.h"
 
 namespace ipirm::checkpoint {
@@ -21,17 +22,19 @@ class Unpickler {
  public:
   Unpickler(std::span<const uint8_t> bytes, const std::string& place)
       : in_(bytes, place), stack_(place), objects_(stack_) {}
-  Pickle run();
+  Pickle run(size_t* used);
 
  private:
   [[noreturn]] void refuse(uint8_t opcode) const;
   // Each runs the opcode if it belongs to its group.
   bool run_scalar(uint8_t opcode);
+  bool run_text(uint8_t opcode);
   bool run_container(uint8_t opcode);
   bool run_memo(uint8_t opcode);
   bool run_object(uint8_t opcode);
 
   void push_long(std::span<const uint8_t> bytes);
+  void skip_bytes(uint64_t size, Kind kind);
   Ids pop_several(size_t count);
   void extend(Kind kind, const Ids& items);
   std::string line();
@@ -47,7 +50,7 @@ void Unpickler::refuse(uint8_t opcode) const {
   for (const auto& [code, refused] : kRefusedOpcodes) {
     if (code == opcode) name = refused;
   }
-  stack_.fail(cat("opcode ", static_cast<int>(opcode), " (", name, ") has no place in a state_dict",
+  stack_.fail(cat("opcode ", static_cast<int>(opcode), " (", name, ") has no place in a torch file",
                   kMendByHand));
 }
 
@@ -58,19 +61,26 @@ Ids Unpickler::pop_several(size_t count) {
   return items;
 }
 
-// Adds to the dict or list on top.
+// Adds to the dict or list on top. An opaque object (a defaultdict, a deque) takes in anything.
 void Unpickler::extend(Kind kind, const Ids& items) {
   if (kind == Kind::kDict && items.size() % 2 != 0) stack_.fail("sets a key without a value");
-  Value& target = stack_.top(kind, kind == Kind::kDict ? "sets items of" : "appends to");
-  target.items.insert(target.items.end(), items.begin(), items.end());
+  Value* target = stack_.top(kind, kind == Kind::kDict ? "sets items of" : "appends to");
+  if (target == nullptr) return;
+  target->items.insert(target->items.end(), items.begin(), items.end());
 }
 
 void Unpickler::push_long(std::span<const uint8_t> bytes) {
-  if (bytes.size() > sizeof(int64_t)) return stack_.push(Kind::kBigInt);
+  if (bytes.size() > sizeof(int64_t)) return stack_.push_text(Kind::kBigInt, bytes);
   // Two's complement, little-endian: the last byte's highest bit fills up.
   uint64_t value = !bytes.empty() && (bytes.back() & 0x80) != 0 ? ~uint64_t{0} : 0;
   for (size_t i = bytes.size(); i-- > 0;) value = value << 8 | bytes[i];
   stack_.push(Kind::kInt, static_cast<int64_t>(value));
+}
+
+// What the bytes say is nowhere asked for.
+void Unpickler::skip_bytes(uint64_t size, Kind kind) {
+  in_.take(size, kind_name(kind));
+  stack_.push(kind);
 }
 
 bool Unpickler::run_scalar(uint8_t opcode) {
@@ -96,10 +106,19 @@ bool Unpickler::run_scalar(uint8_t opcode) {
     case kLong1:
       push_long(in_.take(in_.number<uint8_t>("an int"), "an int"));
       return true;
-    case kBinFloat:
-      in_.take(8, "a float");
-      stack_.push(Kind::kFloat);
+    case kLong4:
+      skip_bytes(in_.number<uint32_t>("an int"), Kind::kBigInt);
       return true;
+    case kBinFloat:
+      skip_bytes(8, Kind::kFloat);
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Unpickler::run_text(uint8_t opcode) {
+  switch (opcode) {
     case kBinUnicode:
     case kBinString:
       stack_.push_text(Kind::kString, in_.take(in_.number<uint32_t>("a string"), "a string"));
@@ -112,12 +131,14 @@ bool Unpickler::run_scalar(uint8_t opcode) {
       stack_.push_text(Kind::kString, in_.take(in_.number<uint64_t>("a string"), "a string"));
       return true;
     case kBinBytes:
-      in_.take(in_.number<uint32_t>("bytes"), "bytes");
-      stack_.push(Kind::kBytes);
+      skip_bytes(in_.number<uint32_t>("bytes"), Kind::kBytes);
       return true;
     case kShortBinBytes:
-      in_.take(in_.number<uint8_t>("bytes"), "bytes");
-      stack_.push(Kind::kBytes);
+      skip_bytes(in_.number<uint8_t>("bytes"), Kind::kBytes);
+      return true;
+    case kBinBytes8:
+    case kByteArray8:
+      skip_bytes(in_.number<uint64_t>("bytes"), Kind::kBytes);
       return true;
     default:
       return false;
@@ -138,6 +159,13 @@ bool Unpickler::run_container(uint8_t opcode) {
     case kEmptyTuple:
       stack_.push(Kind::kTuple);
       return true;
+    case kEmptySet:
+      objects_.push_opaque("builtins.set");
+      return true;
+    case kFrozenSet:
+      stack_.pop_mark();
+      objects_.push_opaque("builtins.frozenset");
+      return true;
     case kTuple:
       stack_.push_tuple(stack_.pop_mark());
       return true;
@@ -156,7 +184,14 @@ bool Unpickler::run_container(uint8_t opcode) {
       extend(Kind::kList, pop_several(1));
       return true;
     case kAppends:
+    case kAddItems:
       extend(Kind::kList, stack_.pop_mark());
+      return true;
+    case kPop:
+      stack_.pop();
+      return true;
+    case kPopMark:
+      stack_.pop_mark();
       return true;
     default:
       return false;
@@ -198,31 +233,42 @@ bool Unpickler::run_object(uint8_t opcode) {
   switch (opcode) {
     case kGlobal: {
       const std::string module = line();
-      objects_.push_global(module + "." + line());
+      objects_.push_global(module, line());
       return true;
     }
     case kStackGlobal: {
       const ValueId name = stack_.pop(), module = stack_.pop();
-      objects_.push_global(stack_.expect(module, Kind::kString, "a global's module").text + "." +
+      objects_.push_global(stack_.expect(module, Kind::kString, "a global's module").text,
                            stack_.expect(name, Kind::kString, "a global's name").text);
       return true;
     }
     case kReduce:
       objects_.reduce();
       return true;
+    case kObj: {
+      const Ids parts = stack_.pop_mark();  // the class, then arguments
+      if (parts.empty()) stack_.fail("makes an object of no class");
+      objects_.push_instance(parts[0]);
+      return true;
+    }
+    case kNewObj:
+      objects_.push_instance(pop_several(2)[0]);  // class, arguments
+      return true;
+    case kNewObjEx:
+      objects_.push_instance(pop_several(3)[0]);  // class, arguments, keywords
+      return true;
     case kBuild:
-      stack_.pop();  // the attributes of an OrderedDict (_metadata) say nothing about its tensors
-      stack_.top(Kind::kDict, "sets attributes of");
+      objects_.build();
       return true;
     case kBinPersId:
-      objects_.load_storage();
+      objects_.load_persistent();
       return true;
     default:
       return false;
   }
 }
 
-Pickle Unpickler::run() {
+Pickle Unpickler::run(size_t* used) {
   if (const auto first = in_.number<uint8_t>("a pickle"); first != kProto) refuse(first);
   const int protocol = in_.number<uint8_t>("the protocol");
   if (protocol < 2 || protocol > 5)
@@ -234,15 +280,20 @@ Pickle Unpickler::run() {
     if (opcode == kFrame) {
       if (in_.number<uint64_t>("a frame's size") > in_.left())
         stack_.fail("frame is longer than the pickle");
-    } else if (!run_scalar(opcode) && !run_container(opcode) && !run_memo(opcode) &&
-               !run_object(opcode)) {
+    } else if (!run_scalar(opcode) && !run_text(opcode) && !run_container(opcode) &&
+               !run_memo(opcode) && !run_object(opcode)) {
       refuse(opcode);
     }
   }
   const ValueId root = stack_.pop();
   if (!stack_.empty()) stack_.fail("ends with values left over");
-  if (in_.left() > 0) stack_.fail(cat(in_.left(), " bytes follow the end"));
-  return {stack_.take_values(), objects_.take_storages(), objects_.take_tensors(), root};
+  if (used != nullptr) {
+    *used = in_.position();
+  } else if (in_.left() > 0) {
+    stack_.fail(cat(in_.left(), " bytes follow the end"));
+  }
+  return {stack_.take_values(), objects_.take_storages(), objects_.take_tensors(),
+          objects_.take_opaque_names(), root};
 }
 
 }  // namespace
@@ -275,12 +326,19 @@ const char* kind_name(Value::Kind kind) {
       return "a storage";
     case Kind::kTensor:
       return "a tensor";
+    case Kind::kOpaque:
+      return "an object";
   }
   return "an unknown value";
 }
 
-Pickle unpickle(std::span<const uint8_t> bytes, const std::string& place) {
-  return Unpickler(bytes, place).run();
+std::string describe(const Pickle& pickle, const Value& value) {
+  if (value.kind != Kind::kOpaque) return kind_name(value.kind);
+  return cat("an object of ", printable(pickle.opaque_names[static_cast<size_t>(value.number)]));
+}
+
+Pickle unpickle(std::span<const uint8_t> bytes, const std::string& place, size_t* used) {
+  return Unpickler(bytes, place).run(used);
 }
 
 }  // namespace ipirm::checkpoint

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
+#include <optional>
 
 #include "config/yaml_file.h"
 #include "ipirm/core/error.h"
@@ -17,9 +18,17 @@ namespace {
 using core::cat;
 using core::UserError;
 
-// The arguments as CLI11 wants them (last first), with - for _ in flags, and --flag= as a flag and
-// an empty value, since CLI11 would take the next argument for it.
-std::vector<std::string> reversed_arguments(int argc, const char* const* argv) {
+// What a word behind a bool's flag means; nothing where it is some other word.
+std::optional<bool> flag_value(const std::string& word) {
+  return word == "1" ? true : word == "0" ? false : truth(word);
+}
+
+// The arguments as CLI11 wants them (last first), with - for _ in flags. --flag= becomes a flag and
+// an empty value, since CLI11 would take the next argument for it. A bool's value may stand behind
+// it, as that of the reference's --debiased does, and may be 1 or 0: "--flag 1" becomes
+// --flag=true.
+std::vector<std::string> reversed_arguments(int argc, const char* const* argv,
+                                            const std::vector<Field>& fields) {
   std::vector<std::string> arguments;
   for (int i = 1; i < argc; ++i) {
     std::string argument = argv[i];
@@ -31,6 +40,14 @@ std::vector<std::string> reversed_arguments(int argc, const char* const* argv) {
     if (equals > 2)
       std::replace(argument.begin() + 2, argument.begin() + static_cast<ptrdiff_t>(equals), '-',
                    '_');
+    const Field* field = find_field(fields, argument.substr(2, equals - 2));
+    if (field && is_flag(*field)) {
+      const bool is_behind = equals == argument.size();
+      const auto value = is_behind ? flag_value(i + 1 < argc ? argv[i + 1] : "")
+                                   : flag_value(argument.substr(equals + 1));
+      if (value) argument = cat("--", field->name, "=", *value ? "true" : "false");
+      if (value && is_behind) ++i;
+    }
     const bool empty_value = equals + 1 == argument.size();
     arguments.push_back(empty_value ? argument.substr(0, equals) : argument);
     if (empty_value) arguments.emplace_back();
@@ -85,7 +102,7 @@ class CommandLine {
 
   bool read(int argc, const char* const* argv) {
     try {
-      app_.parse(reversed_arguments(argc, argv));
+      app_.parse(reversed_arguments(argc, argv, fields_));
     } catch (const CLI::CallForHelp&) {
       std::cout << help() << std::flush;
       return false;

@@ -17,7 +17,7 @@ struct Program {
 // --help or
 // --version, whose text then stands on stdout. Throws UserError for an unknown flag (with the
 // nearest name), a missing value, and a value of the wrong type or out of range. Flags may be
-// spelled with - for _; the last of several wins.
+// spelled with - for _, a bool as --name, --name=true or --name 1; the last of several wins.
 bool read_command_line(const Program& program, const std::vector<Field>& fields, int argc,
                        const char* const* argv);
 

@@ -80,12 +80,6 @@ std::string range_text(const Range& range) {
   return "";
 }
 
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
-  return all;
-}
-
 bool is_whole_number(const Field& field) {
   return std::holds_alternative<int*>(field.target) ||
          std::holds_alternative<int64_t*>(field.target) ||
@@ -105,11 +99,31 @@ std::string yaml_quoted(const std::string& text) {
 
 }  // namespace
 
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
+  return all;
+}
+
 void append(std::vector<Field>& fields, std::vector<Field> more) {
   fields.insert(fields.end(), more.begin(), more.end());
 }
 
+std::optional<bool> truth(const std::string& text) {
+  for (const char* word : {"true", "True", "TRUE"}) {
+    if (text == word) return true;
+  }
+  for (const char* word : {"false", "False", "FALSE"}) {
+    if (text == word) return false;
+  }
+  return std::nullopt;
+}
+
 bool is_flag(const Field& field) { return std::holds_alternative<bool*>(field.target); }
+
+bool is_list(const Field& field) {
+  return std::holds_alternative<std::vector<int64_t>*>(field.target);
+}
 
 bool is_text(const Field& field) {
   return !is_flag(field) && !is_whole_number(field) &&
@@ -119,7 +133,7 @@ bool is_text(const Field& field) {
 std::string expectation(const Field& field) {
   if (is_flag(field)) return "true or false";
   if (!field.choices.empty()) return "one of " + joined(field.choices, ", ");
-  if (std::holds_alternative<std::vector<int64_t>*>(field.target)) {
+  if (is_list(field)) {
     return cat("ascending whole numbers ", range_text(field.range),
                " with commas between them, such as 5,35");
   }
@@ -140,9 +154,9 @@ bool assign(const Field& field, const std::string& text) {
   return std::visit(
       Overloaded{
           [&](bool* target) {
-            if (text != "true" && text != "false") return false;
-            *target = text == "true";
-            return true;
+            const auto value = truth(text);
+            if (value) *target = *value;
+            return value.has_value();
           },
           [&](int* target) { return keep(*target, number<int>(text)); },
           [&](std::optional<int>* target) { return keep(*target, number<int>(text)); },
@@ -154,7 +168,8 @@ bool assign(const Field& field, const std::string& text) {
             if (values) *target = std::move(*values);
             return values.has_value();
           },
-          [&](auto* target) {
+          [&](const KindTarget& target) { return target.set(text); },
+          [&](std::string* target) {
             if (!valid_text(field, text)) return false;
             *target = text;
             return true;
@@ -169,7 +184,7 @@ std::optional<std::string> value_text(const Field& field) {
                         [](const bool* target) { return Text(*target ? "true" : "false"); },
                         [](const double* target) { return Text(shortest(*target)); },
                         [](const std::string* target) { return Text(*target); },
-                        [](const std::optional<std::string>* target) { return *target; },
+                        [](const KindTarget& target) { return target.get(); },
                         [](const std::optional<int>* target) {
                           return *target ? Text(std::to_string(**target)) : std::nullopt;
                         },
@@ -210,7 +225,7 @@ std::string dump_yaml(const std::string& program, const std::vector<Field>& fiel
   std::string group;
   for (const Field& field : fields) {
     const auto value = value_text(field);
-    if (field.command_line_only || !value) continue;
+    if (field.command_line_only || field.ignored || !value) continue;
     if (field.group != group) text += cat("\n# ", group = field.group, "\n");
     text += cat(field.name, ": ", is_text(field) ? yaml_quoted(*value) : *value, "\n");
   }

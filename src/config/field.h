@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "ipirm/core/names.h"
 
 namespace ipirm::config {
 
@@ -26,9 +29,14 @@ constexpr Range above(double low) { return {.low = low, .low_open = true}; }
 constexpr Range between(double low, double high) { return {.low = low, .high = high}; }
 constexpr Range count_from(double low) { return {.low = low, .high = kCountMax}; }
 
-using Target =
-    std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*, std::vector<int64_t>*,
-                 std::optional<int>*, std::optional<std::string>*>;
+// A value of an enum (core/names.h), behind its names.
+struct KindTarget {
+  std::function<bool(const std::string& name)> set;  // false for an unknown name
+  std::function<std::optional<std::string>()> get;   // nothing for an optional that is not set
+};
+
+using Target = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*,
+                            std::vector<int64_t>*, std::optional<int>*, KindTarget>;
 
 struct Field {
   std::string name;   // as on the command line, without --, and in the YAML file
@@ -39,12 +47,49 @@ struct Field {
   Range range = {};
   std::vector<std::string> choices = {};  // of a text; empty: any
   bool command_line_only = false;  // about one call: neither read from nor written to a YAML file
+  bool ignored = false;  // the reference's, without effect there as here: read, never written
 };
+
+// "a|b" of the words a, b and the separator |.
+std::string joined(const std::vector<std::string>& words, const char* separator);
+
+// A field whose value is one of an enum's names.
+template <class Kind>
+Field kind_field(const std::string& name, const std::string& group, const std::string& help,
+                 Kind* target) {
+  const auto set = [target](const std::string& text) {
+    const auto kind = core::find_kind<Kind>(text);
+    if (kind) *target = *kind;
+    return kind.has_value();
+  };
+  const auto get = [target] { return std::optional(core::name_of(*target)); };
+  const auto names = core::names_of<Kind>();
+  return {name, group, joined(names, "|"), help, KindTarget{set, get}, {}, names};
+}
+// The same where the setting may be left open.
+template <class Kind>
+Field kind_field(const std::string& name, const std::string& group, const std::string& help,
+                 std::optional<Kind>* target) {
+  const auto set = [target](const std::string& text) {
+    const auto kind = core::find_kind<Kind>(text);
+    if (kind) *target = kind;
+    return kind.has_value();
+  };
+  const auto get = [target] {
+    return *target ? std::optional(core::name_of(**target)) : std::nullopt;
+  };
+  const auto names = core::names_of<Kind>();
+  return {name, group, joined(names, "|"), help, KindTarget{set, get}, {}, names};
+}
 
 void append(std::vector<Field>& fields, std::vector<Field> more);
 
 bool is_flag(const Field& field);  // a bool: --name alone means true
+bool is_list(const Field& field);  // of numbers
 bool is_text(const Field& field);  // may be quoted in YAML
+
+// What a word of YAML's core schema means, as Python writes it too: true, True, TRUE and so on.
+std::optional<bool> truth(const std::string& text);
 
 // What a value must be, to go after "expected": "a whole number >= 1".
 std::string expectation(const Field& field);

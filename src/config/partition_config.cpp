@@ -80,6 +80,7 @@ std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv
   if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
   config.maximize.shuffle = !config.no_shuffle;
   check(config);
+  config.warnings = maximize_without_effect(config.maximize);
   return config;
 }
 

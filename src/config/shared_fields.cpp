@@ -4,7 +4,6 @@
 #include "ipirm/core/error.h"
 
 namespace ipirm::config {
-std::vector<std::string> arch_choices() { return {"resnet18", "resnet34", "resnet50"}; }
 std::vector<std::string> precision_choices() { return {"fp32", "bf16"}; }
 
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
@@ -20,8 +19,19 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
               {},
               {"STL", "CIFAR10", "CIFAR100", "Folder", "ColoredDigits"}},
              {"data_root", group, "DIR", "folder that holds the data set's files", &data.root},
+             {"image_size", group, "N", "Folder: cut images to their middle square of N; 0: whole",
+              &data.image_size, between(0, 4096)},
              {"workers", group, "N", "threads that make views", &loader.workers, between(1, 1024)},
          });
+}
+
+Field check_data_field(bool& check_data) {
+  return {.name = "check_data",
+          .group = "Data",
+          .label = "",
+          .help = "only read every image, list all that are damaged, and exit with 2 if any is",
+          .target = &check_data,
+          .command_line_only = true};
 }
 
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment) {
@@ -29,13 +39,8 @@ void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& aug
   append(
       fields,
       {
-          {"augment",
-           group,
-           "simclr|none",
-           "all below, or none: scaled to [0,1] and normalised only",
-           &augment.recipe,
-           {},
-           {"simclr", "none"}},
+          kind_field("augment", group, "all below, or none: scaled to [0,1] and normalised only",
+                     &augment.recipe),
           {"crop_size", group, "N", "side of a training view, pixels", &augment.crop_size,
            between(8, 1024)},
           {"crop_scale_min",
@@ -89,13 +94,8 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
   append(
       fields,
       {
-          {"irm_mode",
-           group,
-           "v1|v2",
-           "penalty; v2: variance of the environments' losses",
-           &risk.irm_mode,
-           {},
-           {"v1", "v2"}},
+          kind_field("irm_mode", group, "penalty; v2: variance of the environments' losses",
+                     &risk.irm_mode),
           {"irm_weight_maxim", group, "X", "weight of the penalty in the maximization",
            &risk.irm_weight, at_least(0)},
           {"constrain", group, "", "keep the environments' sizes alike", &risk.balance.constrain},
@@ -114,17 +114,17 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
 }
 
 void check_maximize(const partition::MaximizeOptions& maximize) {
-  const auto& balance = maximize.risk.balance;
-  if (balance.constrain_relax && !balance.constrain) {
-    throw core::UserError(
-        "--constrain_relax only relaxes --constrain, which is not given: add --constrain or remove "
-        "it");
-  }
   if (maximize.batch_size == 1) {
     throw core::UserError(
         "--maximize_batch: found '1', expected 0 (the whole set) or at least 2, since a sample "
         "needs negatives");
   }
+}
+
+std::vector<std::string> maximize_without_effect(const partition::MaximizeOptions& maximize) {
+  const auto& balance = maximize.risk.balance;
+  if (!balance.constrain_relax || balance.constrain) return {};
+  return {"--constrain_relax has no effect without --constrain: it is ignored"};
 }
 
 void check_name(const std::string& name) {

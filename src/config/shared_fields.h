@@ -13,6 +13,7 @@ namespace ipirm::config {
 
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
                      data::LoaderOptions& loader);
+Field check_data_field(bool& check_data);
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment);
 void add_run_fields(std::vector<Field>& fields, std::string& device, std::string& log_level);
 
@@ -24,9 +25,10 @@ void add_maximize_fields(std::vector<Field>& fields, const std::string& group,
                          partition::MaximizeOptions& maximize);
 // Throws UserError for settings of the maximization that are right alone and wrong together.
 void check_maximize(const partition::MaximizeOptions& maximize);
+// A line for each setting of the maximization that the others leave without effect.
+std::vector<std::string> maximize_without_effect(const partition::MaximizeOptions& maximize);
 
-// The choices of --arch and --precision.
-std::vector<std::string> arch_choices();
+// The choices of --precision.
 std::vector<std::string> precision_choices();
 
 // Throws UserError unless `name`, given by --name, can name one folder.

@@ -14,7 +14,9 @@ constexpr Program kProgram = {
     "Trains a network without labels by IP-IRM, or by plain contrastive learning with --baseline.",
     "Examples:\n"
     "  ipirm-train --config configs/quickstart.yaml\n"
-    "  ipirm-train --config configs/stl.yaml --data_root /data --precision bf16 --name stl_400",
+    "  ipirm-train --config configs/stl.yaml --data_root /data --precision bf16 --name stl_400\n\n"
+    "Of each image of --dataset Folder only the middle square is kept; --image_size 0 keeps images "
+    "whole.",
 };
 
 void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
@@ -43,13 +45,7 @@ void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
 void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
   const std::string group = "Model";
   append(fields, {
-                     {"arch",
-                      group,
-                      "NAME",
-                      "resnet18, resnet34 or resnet50",
-                      &c.model.arch,
-                      {},
-                      arch_choices()},
+                     kind_field("arch", group, "the encoder", &c.model.arch),
                      {"width", group, "N", "channels of the first stage, a multiple of 8",
                       &c.model.width, between(16, 1024)},
                      {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
@@ -66,7 +62,9 @@ void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
              {"temperature", group, "X", "of the contrastive loss and the kNN vote",
               &c.loss.temperature, above(0)},
              irm_temp_field(group, c.loss.irm_temperature),
-             {"penalty_weight", group, "X", "weight of the IRM penalty", &c.train.penalty_weight,
+             kind_field("penalty", group, "IRM penalty, or variance of the environments' losses",
+                        &c.loss.penalty),
+             {"penalty_weight", group, "X", "weight of the penalty", &c.train.penalty_weight,
               at_least(0)},
              {"penalty_iters", group, "N", "epoch from which the penalty counts",
               &c.train.penalty_iters, count_from(0)},
@@ -120,6 +118,8 @@ void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
               count_from(1)},
              {"partition", group, "FILE",
               "start from this .npy partition: no maximization before epoch 1", &c.partition},
+             {"partition_any_data", group, "",
+              "take that partition even where it was made for other data", &c.partition_any_data},
              {"offline", group, "", "embed the set once a maximization, not once a pass",
               &c.maximize.offline},
              {"random_init", group, "", "start each maximization from random logits",
@@ -161,9 +161,25 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
       });
 }
 
+// The reference's command lines may hold these; no code reads them there, and none here.
+void add_ignored_fields(std::vector<Field>& fields, TrainConfig& c) {
+  const auto add = [&](const char* name, const char* label, const Target& target) {
+    fields.push_back({.name = name,
+                      .group = "Ignored",
+                      .label = label,
+                      .help = "accepted, since the reference has it; no effect there either",
+                      .target = target,
+                      .ignored = true});
+  };
+  add("ours_mode", "X", &c.ignored.ours_mode);
+  add("debug", "", &c.ignored.debug);
+  add("groupnorm", "", &c.ignored.groupnorm);
+}
+
 std::vector<Field> fields_of(TrainConfig& c) {
   std::vector<Field> fields;
   add_data_fields(fields, c.data, c.loader);
+  fields.push_back(check_data_field(c.check_data));
   add_augment_fields(fields, c.augment);
   add_model_fields(fields, c);
   add_training_fields(fields, c);
@@ -172,6 +188,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.log_level);
+  add_ignored_fields(fields, c);
   return fields;
 }
 
@@ -180,7 +197,7 @@ partition::MaximizeOptions mixup_defaults(const TrainConfig& first) {
   partition::MaximizeOptions search;
   const bool mixed = first.maximize.mixup, offline = first.maximize.offline;
   if (!first.loss.mixup.on) return search;
-  if (mixed || (!offline && first.data.dataset != "CIFAR10")) search.batch_size = 2048;
+  if (offline ? mixed : first.data.dataset != "CIFAR10") search.batch_size = 2048;
   if (mixed && !offline) {
     search.passes = 31;
     search.stop_after = 25;
@@ -204,33 +221,47 @@ void spread(TrainConfig& c) {
   if (c.name.empty()) c.name = c.loss.baseline ? "baseline" : "ipirm";
 }
 
+// Settings that the reference takes and does nothing with: its published command lines must run.
+std::vector<std::string> without_effect(const TrainConfig& c) {
+  auto warnings = maximize_without_effect(c.maximize);
+  const auto warn_if = [&](bool unused, const char* flag, const char* reason) {
+    if (unused) warnings.push_back(core::cat(flag, " ", reason, ": it is ignored"));
+  };
+  const char* nowhere = "has no effect, as in the reference";
+  warn_if(!c.ignored.ours_mode.empty(), "--ours_mode", nowhere);
+  warn_if(c.ignored.debug, "--debug", nowhere);
+  warn_if(c.ignored.groupnorm, "--groupnorm", nowhere);
+  warn_if(c.loss.debiased && !c.loss.baseline, "--debiased", "has no effect without --baseline");
+  warn_if(c.loss.debiased && c.loss.baseline && c.loss.mixup.on, "--debiased",
+          "has no effect with --mixup, whose loss has no debiased form");
+  warn_if(c.train.retain_group_set > 0 && c.loss.mixup.on && !c.train.retain_group,
+          "--retain_group_set", "has no effect without --retain_group");
+  return warnings;
+}
+
 // Settings that are right alone and wrong together.
 void check(const TrainConfig& c) {
   const auto refuse_if = [](bool wrong, const std::string& message) {
     if (wrong) throw core::UserError(message);
   };
   check_maximize(c.maximize);
-  refuse_if(c.loss.debiased && !c.loss.baseline,
-            "--debiased is a form of the baseline: add --baseline or remove --debiased");
   const auto& mixup = c.loss.mixup;
   refuse_if(c.maximize.mixup && !mixup.on,
             "--mixup_max mixes the views of the maximization as --mixup does those of the "
             "minimization, which is not given: add --mixup or remove --mixup_max");
   refuse_if(mixup.alpha != loss::MixupOptions().alpha && !mixup.on,
             "--alpha shapes the shares of MixUp: add --mixup or remove --alpha");
-  refuse_if(c.train.retain_group_set > 0 && !c.train.retain_group,
-            "--retain_group_set limits the partitions that --retain_group keeps, which is not "
-            "given: add --retain_group or remove it");
   refuse_if(c.train.retain_group_set > 0 && !mixup.on,
             "--retain_group_set belongs to the MixUp form of the method: add --mixup or remove it");
-  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == "v2",
+  refuse_if(c.maximize.mixup && c.maximize.risk.irm_mode == partition::IrmMode::kVariance &&
+                !c.loss.baseline,
             "--irm_mode v2 (variance of the environments' losses) is defined for unmixed views "
             "alone: use --irm_mode v1 or remove --mixup_max");
-  refuse_if(c.loss.debiased && mixup.on,
-            "--debiased corrects for negatives of the anchor's own class, which the loss of mixed "
-            "views has no form of: remove --debiased or --mixup");
   refuse_if(c.loss.baseline && !c.partition.empty(),
             "--baseline uses no partition, but --partition names one: remove one of the two");
+  refuse_if(c.partition_any_data && c.partition.empty(),
+            "--partition_any_data is about the file that --partition names, which is not given: "
+            "add --partition or remove it");
   refuse_if(c.overwrite && c.resume,
             "--overwrite and --resume contradict each other: give one of the two");
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
@@ -251,6 +282,7 @@ std::optional<TrainConfig> parse_train(int argc, const char* const* argv) {
   read_command_line(kProgram, fields_of(config), argc, argv);
   spread(config);
   check(config);
+  config.warnings = without_effect(config);
   return config;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "ipirm/core/error.h"
@@ -37,7 +38,7 @@ class SettingsHandler : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
     if (!in_map_) return;  // a file of comments alone
     if (!field_) fail(mark, "a setting without a name; expected 'name: value'");
-    reject("nothing");
+    reject(items_ ? "a list with an empty place" : "nothing");
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& value) override {
@@ -47,15 +48,28 @@ class SettingsHandler : public YAML::EventHandler {
       fail(mark, cat("tag ", in_quotes(tag), " is not supported; remove it"));
     if (!field_) return take_key(mark, value);
     const bool is_quoted = tag == "!";
-    if (is_quoted && !is_text(*field_)) reject("the text " + in_quotes(value));
-    if (!assign(*field_, value)) reject(in_quotes(value));
-    field_ = nullptr;
+    if (is_quoted && (items_ || !is_text(*field_))) reject("the text " + in_quotes(value));
+    if (items_) {
+      if (value.find(',') != std::string::npos) reject("the list entry " + in_quotes(value));
+      items_->push_back(value);
+      return;
+    }
+    take_value(value, in_quotes(value));
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
-    nested(mark, "a list");
+    if (items_ || !field_ || !is_list(*field_))
+      nested(mark, items_ ? "a list in a list" : "a list");
+    if (tag != "?" && !tag.empty())
+      fail(mark, cat("tag ", in_quotes(tag), " is not supported; remove it"));
+    items_.emplace();
   }
-  void OnSequenceEnd() override {}
+  void OnSequenceEnd() override {
+    std::string text;
+    for (size_t i = 0; i < items_->size(); ++i) text += (i == 0 ? "" : ",") + (*items_)[i];
+    items_.reset();
+    take_value(text, "the list " + in_quotes(text));
+  }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                   YAML::EmitterStyle::value) override {
     if (in_map_) nested(mark, "a map");
@@ -74,6 +88,11 @@ class SettingsHandler : public YAML::EventHandler {
   [[noreturn]] void nested(const YAML::Mark& mark, const std::string& found) const {
     if (field_) reject(found);
     fail(mark, cat("found ", found, ", expected lines of the form 'name: value'"));
+  }
+
+  void take_value(const std::string& value, const std::string& described) {
+    if (!assign(*field_, value)) reject(described);
+    field_ = nullptr;
   }
 
   void take_key(const YAML::Mark& mark, const std::string& key) {
@@ -100,6 +119,7 @@ class SettingsHandler : public YAML::EventHandler {
   int documents_ = 0;
   bool in_map_ = false;
   const Field* field_ = nullptr;  // whose value comes next; nullptr: a key comes next
+  std::optional<std::vector<std::string>> items_;  // of the list that is its value, so far
   YAML::Mark key_mark_;
   std::map<std::string, int> line_of_;
 };

@@ -1,4 +1,5 @@
-// Finds the nearest valid name for "did you mean" hints.
+// The words of failures: the first line of an exception, and the nearest valid name for "did you
+// mean" hints.
 #include "ipirm/core/error.h"
 
 #include <algorithm>
@@ -24,8 +25,19 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::string first_line(const std::exception& error) {
+  const std::string what = error.what();
+  return what.substr(0, what.find('\n'));
+}
+
 std::string nearest_name(std::string_view word, const std::vector<std::string>& names) {
   std::string best;
+  const bool has_letters = word.find_first_not_of('-') != std::string_view::npos;
+  for (const auto& name : names) {
+    if (has_letters && name.starts_with(word) && (best.empty() || name.size() < best.size()))
+      best = name;
+  }
+  if (!best.empty()) return best;
   size_t best_distance = std::max<size_t>(2, word.size() / 3) + 1;
   for (const auto& name : names) {
     const size_t distance = edit_distance(word, name);

@@ -2,6 +2,7 @@
 #include "ipirm/core/file_system.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -30,6 +31,8 @@ int FileSystem::close(int descriptor) { return ::close(descriptor); }
 int FileSystem::rename(const char* from, const char* to) { return ::rename(from, to); }
 
 int FileSystem::unlink(const char* path) { return ::unlink(path); }
+
+int FileSystem::flock(int descriptor, int operation) { return ::flock(descriptor, operation); }
 
 FileSystem& file_system() { return *g_current.load(std::memory_order_acquire); }
 

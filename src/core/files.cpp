@@ -13,6 +13,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/file_system.h"
+#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 
 namespace ipirm::core {
@@ -26,6 +27,10 @@ enum class Access { kRead, kWrite };
   const int code = errno;
   const char* advice = "";
   if (code == ENOSPC || code == EDQUOT) advice = "; free some space and run again";
+  if (code == EFBIG) advice = "; raise the limit on a file's size (ulimit -f) and run again";
+  if (code == EMFILE || code == ENFILE)
+    advice = "; raise the limit on open files (ulimit -n) and run again";
+  if (code == ENOMEM) advice = "; free some memory and run again";
   if (code == EACCES || code == EPERM || code == EROFS) advice = "; choose a place you may use";
   if (code == ENOENT) advice = "; check the path";
   const auto what = cat(path.string(), ": cannot ", action, ": ", std::strerror(code), advice);
@@ -180,6 +185,7 @@ void write_atomically(const fs::path& path, std::string_view content) {
 }
 
 void rename_durably(const fs::path& from, const fs::path& to) {
+  const UninterruptedWrite uninterrupted;
   Descriptor folder(to.has_parent_path() ? to.parent_path() : fs::path("."), O_RDONLY | O_DIRECTORY,
                     "open", Access::kWrite);
   if (file_system().rename(from.c_str(), to.c_str()) != 0) fail(to, "write", Access::kWrite);
@@ -198,6 +204,7 @@ void LineFile::flush() { flush_to_disk(descriptor_, path_, "write"); }
 LineFile::~LineFile() { file_system().close(descriptor_); }
 
 void LineFile::line(std::string_view text) {
+  const UninterruptedWrite uninterrupted;
   std::string whole(text);
   whole += '\n';
   write_all(descriptor_, path_, whole.data(), whole.size());
@@ -230,11 +237,17 @@ void make_writable_folder(const fs::path& path) {
 
 FolderLock::FolderLock(const fs::path& folder) {
   Descriptor file(folder / ".lock", O_RDWR | O_CREAT, "lock", Access::kWrite);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) fail(folder, "lock", Access::kWrite);
-    throw UserError(
-        cat(folder.string(),
-            ": another run is using this folder; wait for it to end, or choose another --name"));
+  if (file_system().flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    if (code == EWOULDBLOCK) {
+      throw UserError(
+          cat(folder.string(),
+              ": another run is using this folder; wait for it to end, or choose another --name"));
+    }
+    // Network file systems (Lustre, some NFS) may have no locks. A run needs none: the lock only
+    // keeps two runs from being started in one folder by mistake.
+    log_warning(cat(folder.string(), ": this file system cannot lock a folder (",
+                    std::strerror(code), "); make sure that no other run uses it"));
   }
   descriptor_ = file.release();
 }

@@ -42,9 +42,9 @@ struct Format {
   int64_t record() const { return label_bytes + 3 * plane(); }
 };
 
-constexpr Format kStl = {96, 0, 1, 96};  // columns are contiguous
-constexpr Format kCifar10 = {32, 1, 32, 1};
-constexpr Format kCifar100 = {32, 2, 32, 1};
+constexpr Format kStl = {kStlSide, 0, 1, kStlSide};  // columns are contiguous
+constexpr Format kCifar10 = {kCifarSide, 1, kCifarSide, 1};
+constexpr Format kCifar100 = {kCifarSide, 2, kCifarSide, 1};
 
 struct MappedImages {
   std::shared_ptr<const core::MappedFile> file;

@@ -7,6 +7,8 @@
 
 namespace ipirm::data {
 
+constexpr int kStlSide = 96, kCifarSide = 32;  // pixels
+
 // Each takes --data_root. Images are used where they lie in the mapped file: opening touches the
 // labels and no pixel. Any whole number of records, at least one, is a set. Throws UserError for a
 // missing file, one that is no whole number of records, a label out of range, and (STL) unequal

@@ -1,26 +1,32 @@
-// An image file to 96x96 RGB pixels, by OpenCV.
+// An image file to RGB pixels.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
+
+#include "data/image_structure.h"
 
 namespace ipirm::data {
 
-constexpr int kDecodedSide = 96;                                    // pixels
-constexpr int64_t kDecodedBytes = 3 * kDecodedSide * kDecodedSide;  // interleaved R, G, B
-
-// Keeps OpenCV to the calling thread (the loader's workers are the parallelism) and its log silent.
+// Keeps OpenCV to the calling thread (the loader's workers are the parallelism) and its log and
+// libtiff's silent.
 // Once a process.
 void prepare_image_decoder();
 
-// Decodes the file and writes its centre square, scaled to 96x96, to rgb (kDecodedBytes). Pixels
+// Decodes the file, interleaved R, G, B, into rgb, which is resized, and returns the picture's
+// size. side > 0: its centre square, scaled to side x side; 0: the whole picture as it is. Pixels
 // are taken as stored: an EXIF orientation is not applied and transparency is dropped, as
-// torchvision's ImageFolder does. Cropping comes before scaling: that is the same as scaling the
-// shorter side to 96 and then cropping, up to the rounding of the crop's place, and needs no memory
-// for the ends of a very long image. Shrinking averages the area that a pixel covers (INTER_AREA:
-// no aliasing at any scale); growing is bilinear, like the augmentation's resizing. Throws
-// UserError naming the file if it is unreadable, damaged, larger than kMaxImagePixels or than 256
-// MiB.
-void decode_image_file(const std::string& path, uint8_t* rgb);
+// torchvision's ImageFolder does; of animations the first frame is taken. Cropping comes before
+// scaling: that is the same as scaling the shorter side to `side` and then cropping, up to the
+// rounding of the crop's place, and needs no memory for the ends of a very long image. Shrinking
+// averages the area that a pixel covers (INTER_AREA: no aliasing at any scale); growing is
+// bilinear, like the augmentation's resizing. Throws UserError naming the file if it is unreadable,
+// damaged, of a kind that is not read, larger than kMaxImagePixels or than 256 MiB.
+PixelSize decode_image_file(const std::string& path, int side, std::vector<uint8_t>& rgb);
+
+// Looks at the structure of the file alone, which is read whole and not decoded: throws what
+// decode_image_file() would, except where the pixels alone are damaged.
+void check_image_file(const std::string& path);
 
 }  // namespace ipirm::data

@@ -43,11 +43,20 @@ const std::vector<std::string>& data_set_names() {
   return names;
 }
 
+int stored_side(const DataOptions& options) {
+  if (options.dataset == "Folder") return options.image_size;
+  if (options.dataset == "ColoredDigits") return kColoredSide;
+  return options.dataset == "STL" ? kStlSide : kCifarSide;
+}
+
 DataSets open_data_sets(const DataOptions& options) {
   if (options.dataset == "STL") return open_stl(options.root);
   if (options.dataset == "CIFAR10") return open_cifar10(options.root);
   if (options.dataset == "CIFAR100") return open_cifar100(options.root);
-  if (options.dataset == "Folder") return open_folder(options.root);
+  if (options.dataset == "Folder") {
+    return open_folder(options.root, options.image_size, options.for_check ? 0 : kFolderCacheBytes,
+                       /*look_inside=*/!options.for_check);
+  }
   if (options.dataset == "ColoredDigits") return make_colored_digits();
   fail_unknown(options.dataset);
 }

@@ -1,209 +1,146 @@
-// Structure walks of PNG, JPEG, BMP and WebP, which find a damaged file before a decoder sees it.
-// (Decoders print their complaints on stderr, and libjpeg fills what is missing with grey.)
+// Tells formats by their first bytes and hands each file to its format's walk.
 #include "data/image_structure.h"
 
-#include <algorithm>
 #include <array>
-#include <cstdlib>
-#include <string_view>
 #include <utility>
 
-#include "ipirm/core/error.h"
+#include "data/image_walks.h"
 
 namespace ipirm::data {
 namespace {
 
 using core::cat;
-using core::UserError;
 
-// Numbers and texts at places in a file; a place beyond its end is the user's error.
-class Bytes {
- public:
-  Bytes(const std::string& path, std::string_view bytes) : path_(path), bytes_(bytes) {}
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw UserError(cat(path_, ": ", what, "; re-save, replace or remove the file"));
-  }
-  void need(uint64_t end) const {
-    if (end > bytes_.size())
-      fail(cat("ends at byte ", bytes_.size(), ", expected ", end, " bytes at least"));
-  }
-  std::string_view text(uint64_t at, uint64_t size) const {
-    need(at + size);
-    return bytes_.substr(at, size);
-  }
-  uint32_t u8(uint64_t at) const { return static_cast<uint8_t>(text(at, 1)[0]); }
-  uint32_t big16(uint64_t at) const { return u8(at) << 8 | u8(at + 1); }
-  uint32_t big32(uint64_t at) const { return big16(at) << 16 | big16(at + 2); }
-  uint32_t little16(uint64_t at) const { return u8(at) | u8(at + 1) << 8; }
-  uint32_t little24(uint64_t at) const { return little16(at) | u8(at + 2) << 16; }
-  uint32_t little32(uint64_t at) const { return little16(at) | little16(at + 2) << 16; }
-  std::string_view all() const { return bytes_; }
-
- private:
-  const std::string& path_;
-  std::string_view bytes_;
-};
-
-struct Size {
-  int64_t width, height;
-};
-
-// CRC-32 of PNG (ISO 3309).
-uint32_t crc32(std::string_view bytes) {
-  static const auto table = [] {
-    std::array<uint32_t, 256> made;
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t c = i;
-      for (int bit = 0; bit < 8; ++bit) c = (c & 1) != 0 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-      made[i] = c;
+// What a file is, by its first bytes, that is no image of a format read; "" if not known.
+std::string other_kind(std::string_view head) {
+  const auto at = [&](size_t place, std::string_view text) {
+    return head.size() >= place + text.size() && head.substr(place, text.size()) == text;
+  };
+  if (at(4, "ftyp")) {
+    for (const char* brand : {"avif", "avis"}) {
+      if (at(8, brand)) return "an AVIF image";
     }
-    return made;
-  }();
-  uint32_t c = 0xFFFFFFFFu;
-  for (const char byte : bytes) c = table[(c ^ static_cast<uint8_t>(byte)) & 0xFF] ^ (c >> 8);
-  return ~c;
+    for (const char* brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
+      if (at(8, brand)) return "a HEIC image";
+    }
+    return "a video";
+  }
+  struct Kind {
+    std::string_view start;
+    const char* name;
+  };
+  using namespace std::string_view_literals;
+  static constexpr std::array kKinds = {
+      Kind{"\xFF\x0A"sv, "a JPEG XL image"},
+      Kind{"\0\0\0\x0CJXL "sv, "a JPEG XL image"},
+      Kind{"\0\0\0\x0CjP  "sv, "a JPEG 2000 image"},
+      Kind{"\xFF\x4F\xFF\x51"sv, "a JPEG 2000 image"},
+      Kind{"\x8AMNG"sv, "an MNG animation"},
+      Kind{"8BPS"sv, "a Photoshop document"},
+      Kind{"%PDF"sv, "a PDF document"},
+      Kind{"%!PS"sv, "a PostScript document"},
+      Kind{"\0\0\x01\0"sv, "a Windows icon"},
+      Kind{"v/1\x01"sv, "an OpenEXR image"},
+      Kind{"#?RADIANCE"sv, "a Radiance image"},
+      Kind{"\x93NUMPY"sv, "a numpy array"},
+      Kind{"P1"sv, "a bitmap of text (PBM)"},
+      Kind{"P4"sv, "a bitmap (PBM)"},
+      Kind{"P7"sv, "a PAM image"},
+      Kind{"Pf"sv, "a PFM image"},
+      Kind{"PF"sv, "a PFM image"},
+      Kind{"PK\x03\x04"sv, "a zip archive"},
+      Kind{"\x1F\x8B"sv, "a gzip archive"},
+      Kind{"\x1A\x45\xDF\xA3"sv, "a video"},
+      Kind{"RIFF"sv, "a sound or video"},
+      Kind{"<svg"sv, "an SVG drawing"},
+      Kind{"<?xml"sv, "an XML document"},
+      Kind{"<!DOCTYPE"sv, "a web page"},
+      Kind{"<!doctype"sv, "a web page"},
+      Kind{"<html"sv, "a web page"},
+      Kind{"<HTML"sv, "a web page"},
+      Kind{"version https://git-lfs"sv, "a pointer of Git LFS (fetch the file itself)"},
+  };
+  for (const auto& kind : kKinds) {
+    if (at(0, kind.start)) return kind.name;
+  }
+  return "";
 }
 
-// Chunks up to IEND; `essential` receives the file without those that a decoder may leave out.
-Size walk_png(const Bytes& in, std::string& essential) {
-  Size size = {};
-  bool data = false;
-  essential = in.text(0, 8);
-  for (uint64_t at = 8;;) {
-    const uint64_t length = in.big32(at);
-    const std::string_view type = in.text(at + 4, 4), chunk = in.text(at, 12 + length);
-    if (crc32(chunk.substr(4, 4 + length)) != in.big32(at + 8 + length)) {
-      in.fail(cat("the checksum of the PNG chunk at byte ", at, " is wrong"));
-    }
-    if ((at == 8) != (type == "IHDR") || (at == 8 && length != 13)) {
-      in.fail(cat("the PNG chunk at byte ", at,
-                  " is no valid header, expected one at byte 8 and there alone"));
-    }
-    if (type == "IHDR") size = {in.big32(at + 8), in.big32(at + 12)};
-    data |= type == "IDAT";
-    if (type[0] >= 'A' && type[0] <= 'Z') essential += chunk;
-    at += 12 + length;
-    if (type == "IEND") break;
+Walked walk(ImageFormat format, const FileBytes& in) {
+  switch (format) {
+    case ImageFormat::kPng:
+      return walk_png(in);
+    case ImageFormat::kJpeg:
+      return walk_jpeg(in);
+    case ImageFormat::kBmp:
+      return walk_bmp(in);
+    case ImageFormat::kWebp:
+      return walk_webp(in);
+    case ImageFormat::kTiff:
+      return walk_tiff(in);
+    case ImageFormat::kGif:
+      return walk_gif(in);
+    case ImageFormat::kPnm:
+      return walk_pnm(in);
   }
-  if (!data) in.fail("this PNG holds no pixels (IDAT)");
-  return size;
+  in.fail("is of an unknown format");
 }
 
-// Segments up to the first scan, which must be closed by an end-of-image marker. Scan data never
-// contains one, nor can those of embedded thumbnails be mistaken for it: they stand before the
-// scan.
-Size walk_jpeg(const Bytes& in) {
-  Size size = {};
-  for (uint64_t at = 2;;) {
-    if (in.u8(at) != 0xFF)
-      in.fail(cat("byte ", at, " is ", in.u8(at), ", expected a JPEG marker (255)"));
-    const uint32_t marker = in.u8(at + 1);
-    if (marker == 0xFF) {  // fill byte
-      ++at;
-      continue;
-    }
-    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD7)) {  // markers without content
-      at += 2;
-      continue;
-    }
-    const bool frame =
-        marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-    if (frame) size = {in.big16(at + 7), in.big16(at + 5)};
-    if (marker == 0xD9)
-      in.fail(cat("the JPEG image ends at byte ", at, " before it has any pixels"));
-    at += 2 + in.big16(at + 2);
-    if (marker == 0xDA) {
-      const size_t end = in.all().rfind("\xFF\xD9");
-      if (end == std::string_view::npos || end < at) {
-        in.fail(cat("ends at byte ", in.all().size(),
-                    " inside the JPEG pixels, expected an end-of-image marker"));
-      }
-      return size;
-    }
-  }
-}
-
-// Uncompressed bitmaps.
-Size walk_bmp(const Bytes& in) {
-  const uint64_t pixels = in.little32(10), header = in.little32(14);
-  if (header == 12) {
-    in.fail("this BMP has the header of OS/2, expected that of Windows");
-  } else if (header < 40 || header > 124) {
-    in.fail(cat("the BMP header's size at byte 14 is ", header, ", expected 40..124"));
-  }
-  const auto width = static_cast<int32_t>(in.little32(18)),
-             height = static_cast<int32_t>(in.little32(22));
-  const uint32_t bits = in.little16(28), compression = in.little32(30), colours = in.little32(46);
-  constexpr std::array<uint32_t, 6> kBits = {1, 4, 8, 16, 24, 32};
-  if (std::find(kBits.begin(), kBits.end(), bits) == kBits.end() ||
-      (compression != 0 && compression != 3)) {
-    in.fail(cat("this BMP has ", bits, " bits a pixel and compression ", compression,
-                ", expected 1, 4, 8, 16, 24 or 32 and none (0 or 3)"));
-  }
-  const Size size = {width,
-                     std::abs(int64_t{height})};  // a negative height: rows from the top down
-  if (colours > 256)
-    in.fail(cat("the BMP palette at byte 46 has ", colours, " colours, expected at most 256"));
-  const uint64_t palette = bits > 8 ? 0 : 4 * (colours == 0 ? uint64_t{1} << bits : colours);
-  in.need(14 + header + palette);
-  if (width > 0 && width <= kMaxImageSide && size.height <= kMaxImageSide) {
-    const auto row = (static_cast<uint64_t>(width) * bits + 31) / 32 * 4;
-    in.need(std::max(pixels, 14 + header) + row * static_cast<uint64_t>(size.height));
-  }
-  return size;
-}
-
-Size walk_webp(const Bytes& in) {
-  in.need(8 + uint64_t{in.little32(4)});
-  const std::string_view chunk = in.text(12, 4);
-  if (chunk == "VP8 ") return {in.little16(26) & 0x3FFF, in.little16(28) & 0x3FFF};
-  if (chunk == "VP8L")
-    return {1 + (in.little32(21) & 0x3FFF), 1 + (in.little32(21) >> 14 & 0x3FFF)};
-  if (chunk == "VP8X") return {1 + int64_t{in.little24(24)}, 1 + int64_t{in.little24(27)}};
-  in.fail("the WebP chunk at byte 12 is none of VP8, VP8L and VP8X");
+PixelSize pixels_of(WalkedSize size) {
+  return {static_cast<int>(size.width), static_cast<int>(size.height)};
 }
 
 }  // namespace
 
-std::optional<ImageFormat> image_format(std::span<const uint8_t> head) {
-  const std::string_view bytes(reinterpret_cast<const char*>(head.data()), head.size());
-  if (bytes.starts_with("\x89PNG\r\n\x1A\n")) return ImageFormat::kPng;
-  if (bytes.starts_with("\xFF\xD8\xFF")) return ImageFormat::kJpeg;
-  if (bytes.starts_with("BM")) return ImageFormat::kBmp;
-  if (bytes.starts_with("RIFF") && bytes.size() >= 12 && bytes.substr(8, 4) == "WEBP")
+void FileBytes::check_size(WalkedSize size) const {
+  const auto inside = [](int64_t side) { return side >= 1 && side <= kMaxImageSide; };
+  if (inside(size.width) && inside(size.height) && size.width * size.height <= kMaxImagePixels)
+    return;
+  throw core::UserError(cat(path_, ": says it is ", size.width, "x", size.height,
+                            " pixels, expected sides of 1..", kMaxImageSide, " and at most ",
+                            kMaxImagePixels, " pixels; shrink, replace or remove it"));
+}
+
+std::optional<ImageFormat> image_format(std::string_view head) {
+  using namespace std::string_view_literals;
+  if (head.starts_with("\x89PNG\r\n\x1A\n")) return ImageFormat::kPng;
+  if (head.starts_with("\xFF\xD8\xFF")) return ImageFormat::kJpeg;
+  if (head.starts_with("BM")) return ImageFormat::kBmp;
+  if (head.starts_with("RIFF") && head.size() >= 12 && head.substr(8, 4) == "WEBP")
     return ImageFormat::kWebp;
+  if (head.starts_with("II*\0"sv) || head.starts_with("MM\0*"sv) || head.starts_with("II+\0"sv) ||
+      head.starts_with("MM\0+"sv))
+    return ImageFormat::kTiff;
+  if (head.starts_with("GIF87a") || head.starts_with("GIF89a")) return ImageFormat::kGif;
+  if (head.starts_with("P2") || head.starts_with("P3") || head.starts_with("P5") ||
+      head.starts_with("P6"))
+    return ImageFormat::kPnm;
   return std::nullopt;
 }
 
+void check_image_head(const std::string& path, std::string_view head) {
+  if (image_format(head)) return;
+  const FileBytes in(path, head);
+  const std::string kind = other_kind(head);
+  if (!kind.empty()) in.unsupported(kind);
+  throw core::UserError(cat(path,
+                            ": the bytes at its start are those of no PNG, JPEG, BMP, WebP, "
+                            "TIFF, GIF, PPM or PGM image; replace or remove it"));
+}
+
 EncodedImage check_image(const std::string& path, std::string bytes) {
-  const Bytes in(path, bytes);
-  const auto format = image_format({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
-  if (!format) in.fail("the bytes at its start are those of no PNG, JPEG, BMP or WebP image");
-  Size size = {};
-  std::string essential;
-  switch (*format) {
-    case ImageFormat::kPng:
-      size = walk_png(in, essential);
-      break;
-    case ImageFormat::kJpeg:
-      size = walk_jpeg(in);
-      break;
-    case ImageFormat::kBmp:
-      size = walk_bmp(in);
-      break;
-    case ImageFormat::kWebp:
-      size = walk_webp(in);
-      break;
-  }
-  const auto inside = [](int64_t side) { return side >= 1 && side <= kMaxImageSide; };
-  if (!inside(size.width) || !inside(size.height) || size.width * size.height > kMaxImagePixels) {
-    throw UserError(cat(path, ": says it is ", size.width, "x", size.height,
-                        " pixels, expected sides of 1..", kMaxImageSide, " and at most ",
-                        kMaxImagePixels, " pixels; shrink, replace or remove it"));
-  }
-  return {static_cast<int>(size.width), static_cast<int>(size.height),
-          *format == ImageFormat::kPng ? std::move(essential) : std::move(bytes)};
+  check_image_head(path, std::string_view(bytes).substr(0, kImageHeadBytes));
+  const FileBytes in(path, bytes);
+  EncodedImage encoded;
+  encoded.format = *image_format(bytes);
+  Walked walked = walk(encoded.format, in);
+  in.check_size(walked.size);
+  encoded.size = pixels_of(walked.size);
+  encoded.frame = pixels_of(walked.frame.value_or(walked.size));
+  encoded.left = static_cast<int>(walked.left);
+  encoded.top = static_cast<int>(walked.top);
+  encoded.bytes = walked.rewritten ? std::move(*walked.rewritten) : std::move(bytes);
+  return encoded;
 }
 
 }  // namespace ipirm::data

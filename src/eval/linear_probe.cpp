@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <iomanip>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -100,6 +101,12 @@ std::string words(const Totals& totals) {
   return text.str();
 }
 
+// Whether BatchNorm, in training mode, refuses the batch: one image, which the encoder's strides of
+// 8 in all bring down to a single value a channel, has no variance.
+bool has_one_value_a_channel(const torch::Tensor& views) {
+  return views.size(0) == 1 && views.size(2) <= 8 && views.size(3) <= 8;
+}
+
 // One factor's classifier on the common encoder.
 class Head {
  public:
@@ -117,6 +124,13 @@ class Head {
     classifier_ = make_classifier(inputs, train_factor.num_values, options.seed, device);
     adam_.emplace(classifier_->parameters(),
                   torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
+    // What Adam would make at its first step, made now so that a state can be put in its place.
+    for (const torch::Tensor& parameter : classifier_->parameters()) {
+      auto moments = std::make_unique<torch::optim::AdamParamState>();
+      moments->exp_avg(torch::zeros_like(parameter));
+      moments->exp_avg_sq(torch::zeros_like(parameter));
+      adam_->state()[parameter.unsafeGetTensorImpl()] = std::move(moments);
+    }
   }
 
   // One step on a batch's features h (B, F), which carry no graph; index (B) int64 on the CPU.
@@ -137,30 +151,62 @@ class Head {
     totals.add(torch::nn::functional::cross_entropy(logits, test_labels_), logits, test_labels_);
   }
 
+  // Adds the classifier and Adam's state as NAME.FACTOR; tensors are shared but for the step.
+  void add_state(NamedTensors& tensors, size_t factor) const {
+    for (const auto& item : classifier_->named_parameters()) {
+      const auto& moments = moments_of(item.value());
+      tensors.emplace_back(state_name("classifier", factor, item.key()), item.value().detach());
+      tensors.emplace_back(state_name("adam_first", factor, item.key()), moments.exp_avg());
+      tensors.emplace_back(state_name("adam_second", factor, item.key()), moments.exp_avg_sq());
+      tensors.emplace_back(state_name("adam_step", factor, item.key()),
+                           torch::tensor(moments.step(), torch::kInt64));
+    }
+  }
+  // fill(name, tensor) copies the saved tensor of that name.
+  template <class Fill>
+  void restore(size_t factor, const Fill& fill) {
+    for (const auto& item : classifier_->named_parameters()) {
+      auto& moments = moments_of(item.value());
+      torch::Tensor step = torch::zeros({}, torch::kInt64);
+      fill(state_name("classifier", factor, item.key()), item.value());
+      fill(state_name("adam_first", factor, item.key()), moments.exp_avg());
+      fill(state_name("adam_second", factor, item.key()), moments.exp_avg_sq());
+      fill(state_name("adam_step", factor, item.key()), step);
+      moments.step(step.item<int64_t>());
+    }
+  }
+
  private:
+  static std::string state_name(const char* what, size_t factor, const std::string& parameter) {
+    return core::cat(what, ".", factor, ".", parameter);
+  }
+  torch::optim::AdamParamState& moments_of(const torch::Tensor& parameter) const {
+    return static_cast<torch::optim::AdamParamState&>(
+        *adam_->state().at(parameter.unsafeGetTensorImpl()));
+  }
+
   torch::Tensor train_labels_;  // (N) int64, CPU
   torch::Tensor test_labels_;   // (N_test) int64, on the device
   torch::nn::Linear classifier_{nullptr};
-  std::optional<torch::optim::Adam> adam_;
+  mutable std::optional<torch::optim::Adam> adam_;  // its state() is not const
 };
 
-// One evaluation: what does not change from epoch to epoch.
-class Probe {
+}  // namespace
+
+class LinearProbe::Impl {
  public:
-  Probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
-        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
+  Impl(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
+       const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
       : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
-    if (options.bn != "train" && options.bn != "eval")
-      throw core::UserError(core::cat("bn is '", options.bn, "'; expected train or eval"));
     for (size_t f = 0; f < train.factors().size(); ++f) {
       heads_.emplace_back(train, test, static_cast<int>(f), model->feature_size(), options,
                           run.device);
     }
   }
 
-  // One result a factor; without meaning once interrupted.
-  std::vector<LinearEpoch> epoch(int64_t number) {
+  std::optional<std::vector<LinearEpoch>> epoch(int64_t number) {
     const auto train = train_epoch(number), test = test_epoch(number);
+    if (core::interrupted()) return std::nullopt;
     std::vector<LinearEpoch> results;
     for (size_t f = 0; f < heads_.size(); ++f) {
       const Totals::Means a = train[f].read(), b = test[f].read();
@@ -169,8 +215,42 @@ class Probe {
     return results;
   }
 
+  NamedTensors state() const {
+    NamedTensors tensors;
+    for (const auto& item : drifting()) tensors.emplace_back("module." + item.first, item.second);
+    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].add_state(tensors, f);
+    return tensors;
+  }
+
+  void restore(const NamedTensors& state, const std::string& source) {
+    const torch::NoGradGuard no_grad;
+    const std::map<std::string, torch::Tensor> saved(state.begin(), state.end());
+    const auto fill = [&](const std::string& name, torch::Tensor into) {
+      const auto found = saved.find(name);
+      if (found == saved.end() || found->second.sizes() != into.sizes() ||
+          found->second.scalar_type() != into.scalar_type()) {
+        throw core::UserError(core::cat(
+            source, ": '", name, "' is missing or of another shape or type than ", into.sizes(),
+            " ", into.scalar_type(), "; go on with the data and settings of the evaluation that ",
+            "wrote it, or start anew with --overwrite"));
+      }
+      into.copy_(found->second);
+    };
+    for (const auto& item : drifting()) fill("module." + item.first, item.second);
+    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].restore(f, fill);
+  }
+
  private:
-  bool frozen() const { return options_.bn == "eval"; }
+  bool frozen() const { return options_.bn == BatchNormMode::kEval; }
+  // The tensors of the encoder that an epoch changes.
+  NamedTensors drifting() const {
+    NamedTensors tensors;
+    if (frozen()) return tensors;
+    for (const auto& item : model_->named_buffers()) {
+      if (item.key().starts_with("f.")) tensors.emplace_back(item.key(), item.value());
+    }
+    return tensors;
+  }
   std::string label(const char* part, int64_t number) const {
     return core::cat("linear ", part, " ", number, "/", options_.epochs);
   }
@@ -189,13 +269,29 @@ class Probe {
     auto totals = new_totals();
     int64_t done = 0;
     while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
-      const torch::Tensor h =
-          encode(batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned));
+      const torch::Tensor views =
+          batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned);
+      if (!frozen() && has_one_value_a_channel(views)) {
+        leave_out(/*is_all=*/done == 0);
+        continue;
+      }
+      const torch::Tensor h = encode(views);
       for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, batch->index, totals[f]);
       done += h.size(0);
       progress.update(done, progress.due() ? words(totals[0]) : "");
     }
     return totals;
+  }
+
+  // Says once that a lone image is not trained on; an error where the epoch has no other batch.
+  void leave_out(bool is_all) {
+    const std::string found = core::cat(
+        "--batch_size ", options_.batch_size, ": ", is_all ? "each batch" : "the last batch",
+        " is one image of at most 8x8 pixels, of which --bn train can take no statistics");
+    if (is_all)
+      throw core::UserError(found + "; choose a larger --batch_size or --crop_size, or --bn eval");
+    if (!has_left_out_) core::log_warning(found + ": it is left out of every epoch");
+    has_left_out_ = true;
   }
 
   torch::Tensor encode(const torch::Tensor& views) {
@@ -218,28 +314,29 @@ class Probe {
   model::Model& model_;
   const data::ImageSet& train_;
   const data::ImageSet& test_;
-  const LinearOptions& options_;
-  const augment::AugmentOptions& augment_;
-  const RunOptions& run_;
+  const LinearOptions options_;
+  const augment::AugmentOptions augment_;
+  const RunOptions run_;
   std::vector<Head> heads_;
   torch::Tensor test_features_;  // h, (N_test, F)
+  bool has_left_out_ = false;    // an image, and said so
 };
 
-}  // namespace
+LinearProbe::LinearProbe(model::Model& model, const data::ImageSet& train,
+                         const data::ImageSet& test, const LinearOptions& options,
+                         const augment::AugmentOptions& augment, const RunOptions& run)
+    : impl_(std::make_unique<Impl>(model, train, test, options, augment, run)) {}
 
-void linear_probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
-                  const LinearOptions& options, const augment::AugmentOptions& augment,
-                  const RunOptions& run,
-                  const std::function<bool(int factor, const LinearEpoch&)>& after_epoch) {
-  Probe probe(model, train, test, options, augment, run);
-  for (int64_t epoch = 1; epoch <= options.epochs; ++epoch) {
-    const std::vector<LinearEpoch> results = probe.epoch(epoch);
-    if (core::interrupted()) return;
-    bool go_on = true;
-    for (size_t f = 0; f < results.size(); ++f)
-      go_on = after_epoch(static_cast<int>(f), results[f]) && go_on;
-    if (!go_on) return;
-  }
+LinearProbe::~LinearProbe() = default;
+
+std::optional<std::vector<LinearEpoch>> LinearProbe::epoch(int64_t number) {
+  return impl_->epoch(number);
+}
+
+NamedTensors LinearProbe::state() const { return impl_->state(); }
+
+void LinearProbe::restore(const NamedTensors& state, const std::string& source) {
+  impl_->restore(state, source);
 }
 
 }  // namespace ipirm::eval

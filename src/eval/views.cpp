@@ -18,6 +18,11 @@ data::ViewShape shape_of_first(const data::ImageSet& set) {
   return {image.height, image.width};
 }
 
+struct TestViews {
+  data::ViewShape shape;
+  data::MakeView make;
+};
+
 // Plain views keep their image's size, and a batch needs one size.
 data::MakeView plain_view(const data::ImageSet& set, data::ViewShape shape) {
   return
@@ -32,10 +37,21 @@ data::MakeView plain_view(const data::ImageSet& set, data::ViewShape shape) {
       };
 }
 
+// What is seen of an image that is not cropped at random.
+TestViews test_view(const data::ImageSet& set, int crop_size) {
+  const data::ViewShape first = shape_of_first(set);
+  if (!set.differing_sizes()) return {first, plain_view(set, first)};
+  return {{crop_size, crop_size},
+          [&set, crop_size](int64_t sample, int, std::vector<uint8_t>& scratch,
+                            const data::ViewOut& out) {
+            augment::make_test_view(set.image(sample, scratch), crop_size, out);
+          }};
+}
+
 }  // namespace
 
 std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options) {
-  const data::ViewShape shape = shape_of_first(set);
+  auto [shape, make] = test_view(set, options.crop_size);
   std::vector<int64_t> order(static_cast<size_t>(set.size()));
   std::iota(order.begin(), order.end(), 0);
   // Larger images in smaller batches, so that a batch needs no more memory than one of 32x32
@@ -43,8 +59,7 @@ std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOpt
   const int64_t batch_size = std::clamp<int64_t>(
       options.batch_size * 1024 / (shape.height * shape.width), 1, options.batch_size);
   return std::make_unique<data::Loader>(std::move(order), batch_size, /*drop_last=*/false,
-                                        /*num_views=*/1, shape, plain_view(set, shape),
-                                        options.loader);
+                                        /*num_views=*/1, shape, std::move(make), options.loader);
 }
 
 std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
@@ -53,9 +68,10 @@ std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
                                            const RunOptions& options) {
   data::ViewShape shape{augment.crop_size, augment.crop_size};
   data::MakeView make;
-  if (augment.recipe == "none") {
-    shape = shape_of_first(set);
-    make = plain_view(set, shape);
+  if (augment.recipe == augment::Recipe::kNone) {
+    auto plain = test_view(set, augment.crop_size);
+    shape = plain.shape;
+    make = std::move(plain.make);
   } else {
     make = [&set, augment, seed, epoch](int64_t sample, int view, std::vector<uint8_t>& scratch,
                                         const data::ViewOut& out) {

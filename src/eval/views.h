@@ -13,7 +13,8 @@
 namespace ipirm::eval {
 
 // A pass over the set's test views in the set's order; the last, smaller batch counts. `set` must
-// outlive it. Throws UserError, from next() too, where the images are not all of one size.
+// outlive it. Images of differing_sizes() are resized and cut to options.crop_size; others keep
+// their size: throws UserError, from next() too, where that is not one.
 std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options);
 
 // A pass over the augmented views of one epoch of the linear evaluation (SPEC 7): a fresh

@@ -7,10 +7,26 @@
 #include "ipirm/ops/environment_loss.h"
 
 namespace ipirm::loss {
+namespace {
 
-Terms combine(const torch::Tensor& contrastive_pe, const torch::Tensor& penalty_pe,
-              const torch::Tensor& batch, double penalty_weight) {
-  const auto contrastive = contrastive_pe.mean(), penalty = penalty_pe.mean();
+// The mean over partitions (and environments) of what the environments are penalised by.
+torch::Tensor penalty_of(Penalty kind, const torch::Tensor& contrastive_pe,
+                         const torch::Tensor& irm_penalty_pe) {
+  switch (kind) {
+    case Penalty::kIrm:
+      return irm_penalty_pe.mean();
+    case Penalty::kVrex:
+      return contrastive_pe.var(/*dim=*/1, /*unbiased=*/true).mean();
+  }
+  TORCH_INTERNAL_ASSERT(false, "a penalty without a formula");
+}
+
+}  // namespace
+
+Terms combine(const torch::Tensor& contrastive_pe, const torch::Tensor& irm_penalty_pe,
+              const torch::Tensor& batch, double penalty_weight, Penalty kind) {
+  const auto contrastive = contrastive_pe.mean();
+  const auto penalty = penalty_of(kind, contrastive_pe, irm_penalty_pe);
   auto loss = contrastive + penalty_weight * penalty;
   if (batch.defined()) loss = loss + batch;
   return {loss / std::max(penalty_weight, 1.0), contrastive.detach(), penalty.detach(),
@@ -23,7 +39,7 @@ Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,
   const auto [contrastive_pe, penalty_pe] = ops::environment_loss(
       z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
   const auto batch = options.keep_cont ? info_nce(z1, z2, options.temperature) : torch::Tensor();
-  return combine(contrastive_pe, penalty_pe, batch, penalty_weight);
+  return combine(contrastive_pe, penalty_pe, batch, penalty_weight, options.penalty);
 }
 
 Terms baseline_objective(const torch::Tensor& z1, const torch::Tensor& z2,

@@ -1,4 +1,4 @@
-// Draws, mixes and scores images under MixUp.
+// Plans which images mix with which, mixes them, and scores mixed views.
 #include "ipirm/loss/mixup.h"
 
 #include <algorithm>
@@ -56,35 +56,31 @@ std::vector<std::vector<int64_t>> members(const torch::Tensor& environment) {
   return groups;
 }
 
-MixedTerms embedded_terms(const torch::Tensor& view1, const torch::Tensor& z2,
-                          const core::KeyedRandom& random, const LossOptions& options,
-                          const Embed& embed) {
-  const auto mix = draw_mix(random, view1.size(0), options.mixup.alpha);
-  return mixed_terms(embed(mix_images(view1, mix)), z2, mix, options.temperature);
-}
-
 }  // namespace
 
-MixedTerms mixed_batch_terms(const torch::Tensor& view1, const torch::Tensor& z2, const MixKey& key,
-                             const LossOptions& options, const Embed& embed) {
-  return embedded_terms(view1, z2, key.of_batch(), options, embed);
+MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
+                     const torch::Tensor& environment) {
+  MixupPlan plan{draw_mix(key.of_batch(), batch_size, alpha), {}};
+  const int64_t num_partitions = environment.defined() ? environment.size(0) : 0;
+  for (int64_t p = 0; p < num_partitions; ++p) {
+    auto& mixes = plan.partitions.emplace_back();
+    for (const auto& group : members(environment[p])) {
+      const auto size = static_cast<int64_t>(group.size());
+      if (size < 2) continue;
+      mixes.push_back({torch::tensor(group, torch::kInt64),
+                       draw_mix(key.of_environment(p, group.front()), size, alpha)});
+    }
+  }
+  return plan;
 }
 
-MixedTerms mixed_environment_terms(const torch::Tensor& view1, const torch::Tensor& z2,
-                                   const torch::Tensor& environment, int64_t p, const MixKey& key,
-                                   const LossOptions& options, const Embed& embed) {
-  std::vector<torch::Tensor> contrastive(static_cast<size_t>(options.num_env),
-                                         torch::zeros({}, z2.options()));
+MixedTerms environments_side_by_side(const std::vector<MixedTerms>& terms, int64_t num_env,
+                                     const torch::TensorOptions& options) {
+  std::vector<torch::Tensor> contrastive(static_cast<size_t>(num_env), torch::zeros({}, options));
   auto penalty = contrastive;
-  size_t e = 0;
-  for (const auto& group : members(environment)) {
-    if (group.size() < 2) continue;
-    const auto index = torch::tensor(group, torch::kInt64).to(view1.device());
-    const auto own = view1.index_select(0, index).contiguous(view1.suggest_memory_format());
-    const auto found = embedded_terms(own, z2.index_select(0, index),
-                                      key.of_environment(p, group.front()), options, embed);
-    contrastive[e] = found.contrastive;
-    penalty[e++] = found.penalty;
+  for (size_t e = 0; e < terms.size(); ++e) {
+    contrastive[e] = terms[e].contrastive;
+    penalty[e] = terms[e].penalty;
   }
   return {torch::stack(contrastive).unsqueeze(0), torch::stack(penalty).unsqueeze(0)};
 }

@@ -28,8 +28,8 @@ ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
     throw core::UserError(
         core::cat("feature_dim is ", options.feature_dim, "; expected 1 to 65536"));
   }
-  f_ = register_module(
-      "f", std::make_shared<ResNetImpl>(find_architecture(options.arch), options.width));
+  f_ = register_module("f",
+                       std::make_shared<ResNetImpl>(architecture_of(options.arch), options.width));
   feature_size_ = f_->feature_size();
   g_ = register_module("g",
                        std::make_shared<ProjectionHeadImpl>(feature_size_, options.feature_dim));

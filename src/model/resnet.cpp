@@ -3,7 +3,7 @@
 
 #include <torch/nn/init.h>
 
-#include "ipirm/core/error.h"
+#include <iterator>
 
 namespace ipirm::model {
 namespace {
@@ -29,19 +29,11 @@ std::vector<ConvShape> block_shapes(bool bottleneck, int64_t channels, int64_t s
 
 }  // namespace
 
-const Architecture& find_architecture(const std::string& name) {
-  static const std::vector<Architecture> architectures = {{"resnet18", {2, 2, 2, 2}, false},
-                                                          {"resnet34", {3, 4, 6, 3}, false},
-                                                          {"resnet50", {3, 4, 6, 3}, true}};
-  std::vector<std::string> names;
-  for (const Architecture& architecture : architectures) {
-    if (architecture.name == name) return architecture;
-    names.push_back(architecture.name);
+const Architecture& architecture_of(Arch arch) {
+  for (const Architecture& architecture : kArchitectures) {
+    if (architecture.kind == arch) return architecture;
   }
-  const std::string nearest = core::nearest_name(name, names);
-  throw core::UserError(
-      core::cat("arch '", name, "' is unknown; expected resnet18, resnet34 or resnet50",
-                nearest.empty() ? "" : core::cat(" (did you mean ", nearest, "?)")));
+  TORCH_INTERNAL_ASSERT(false, "an architecture without a row in the table");
 }
 
 ResidualBlockImpl::ResidualBlockImpl(int64_t in_channels, const std::vector<ConvShape>& shapes) {
@@ -78,7 +70,7 @@ ResNetImpl::ResNetImpl(const Architecture& architecture, int64_t width)
     : convolution_(register_module("0", make_convolution(3, {width, 3, 1}))),
       norm_(register_module("1", torch::nn::BatchNorm2d(width))),
       feature_size_(width) {
-  for (size_t s = 0; s < architecture.blocks.size(); ++s) {
+  for (size_t s = 0; s < std::size(architecture.blocks); ++s) {
     torch::nn::Sequential stage;
     for (int b = 0; b < architecture.blocks[s]; ++b) {
       const int64_t stride = s > 0 && b == 0 ? 2 : 1;

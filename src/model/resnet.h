@@ -8,8 +8,9 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
-#include <string>
 #include <vector>
+
+#include "ipirm/model/options.h"
 
 namespace ipirm::model {
 
@@ -20,16 +21,7 @@ struct ConvShape {
   int64_t stride;
 };
 
-// What tells the architectures apart (He et al. 2015, table 1).
-struct Architecture {
-  std::string name;
-  std::vector<int> blocks;  // in each of the four stages
-  bool bottleneck;  // blocks of 1x1, 3x3, 1x1 convolutions, four times as wide at their end; else
-                    // two 3x3
-};
-
-// The architecture of this name. Throws UserError for an unknown one.
-const Architecture& find_architecture(const std::string& name);
+const Architecture& architecture_of(Arch arch);
 
 // y = relu(bn(conv(...relu(bn(conv(x))))) + shortcut(x)). Children conv1, bn1, conv2, ... and,
 // where x has not the result's shape, downsample.0 (1x1 convolution) and downsample.1 (batch

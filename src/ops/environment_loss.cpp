@@ -7,6 +7,7 @@
 
 #include "ops/environment_loss_fused.h"
 #include "ops/environment_loss_reference.h"
+#include "ops/inputs.h"
 
 namespace ipirm::ops {
 namespace {
@@ -22,7 +23,7 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_
               "environment_loss: at least one sample and one feature are needed, found ",
               z1.sizes());
   TORCH_CHECK(z1.scalar_type() == at::kFloat || z1.scalar_type() == at::kDouble,
-              "environment_loss: float32 or float64 expected, found ", z1.scalar_type());
+              "environment_loss: floating-point features expected, found ", z1.scalar_type());
   TORCH_CHECK(z2.scalar_type() == z1.scalar_type(),
               "environment_loss: z1 and z2 must have one dtype, found ", z1.scalar_type(), " and ",
               z2.scalar_type());
@@ -50,7 +51,9 @@ std::vector<int64_t> state_shape(const Tensor& environment, int64_t num_env) {
 std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& z1, const Tensor& z2,
                                            const Tensor& environment, int64_t num_env,
                                            double temperature, double irm_temperature) {
+  const OutsideAutocast outside;
   check(z1, z2, environment, num_env, temperature, irm_temperature);
+  warn_of_norms("environment_loss", z1);
   if (z1.is_cpu() && fused::environment_loss_applies(z1, z2, temperature, irm_temperature)) {
     return fused::environment_loss_forward(z1, z2, environment, num_env, temperature,
                                            irm_temperature);
@@ -64,6 +67,7 @@ std::tuple<Tensor, Tensor> backward(const Tensor& grad_contrastive, const Tensor
                                     const Tensor& z1, const Tensor& z2, const Tensor& environment,
                                     const Tensor& state, int64_t num_env, double temperature,
                                     double irm_temperature) {
+  const OutsideAutocast outside;
   // A sum of exponentials, never 0 where the fused forward pass left it.
   if (state.is_cpu() && *state.const_data_ptr<double>() != 0) {
     return fused::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
@@ -79,7 +83,8 @@ std::tuple<Tensor, Tensor, Tensor> forward_meta(const Tensor& z1, const Tensor&,
                                                 double) {
   TORCH_CHECK(environment.dim() == 2, "environment_loss: environment must be (P, B), found ",
               environment.dim(), " dimensions");
-  const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)});
+  const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)},
+                                               z1.options().dtype(widened(z1.scalar_type())));
   return {contrastive, at::empty_like(contrastive),
           z1.new_empty_symint(symbolic_state_shape(environment, num_env),
                               z1.options().dtype(at::kDouble))};
@@ -89,6 +94,23 @@ std::tuple<Tensor, Tensor> backward_meta(const Tensor&, const Tensor&, const Ten
                                          double, double) {
   return {at::empty_like(z1), at::empty_like(z2)};
 }
+
+// Hands a gradient on that says so when it is differentiated in its turn. Without it, it would
+// count as a constant there, and a term of the loss be lost without a word.
+struct NoSecondDerivative : torch::autograd::Function<NoSecondDerivative> {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext*,
+                                                const Tensor& dz1, const Tensor& dz2, const Tensor&,
+                                                const Tensor&, const Tensor&, const Tensor&) {
+    return {dz1.clone(), dz2.clone()};
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 const torch::autograd::variable_list&) {
+    TORCH_CHECK(
+        false,
+        "environment_loss is differentiable once: its gradient (create_graph=True) can't be "
+        "differentiated again. Take .detach() of the gradient where it is used as a value");
+  }
+};
 
 struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
@@ -111,33 +133,35 @@ struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
-    TORCH_CHECK(
-        !(grads[0].requires_grad() || grads[1].requires_grad()) || !at::GradMode::is_enabled(),
-        "environment_loss is differentiable once: its gradient carries no graph "
-        "(create_graph=True)");
-    at::AutoDispatchBelowADInplaceOrView below;
     static const auto op = c10::Dispatcher::singleton()
                                .findSchemaOrThrow("ipirm::_environment_loss_backward", "")
                                .typed<decltype(ops::backward)>();
-    auto [dz1, dz2] = op.call(grads[0], grads[1], saved[0], saved[1], saved[2], saved[3],
-                              context->saved_data["num_env"].toInt(),
-                              context->saved_data["temperature"].toDouble(),
-                              context->saved_data["irm_temperature"].toDouble());
-    return {dz1, dz2, {}, {}, {}, {}};
+    const auto compute = [&] {
+      at::AutoDispatchBelowADInplaceOrView below;
+      return op.call(grads[0], grads[1], saved[0], saved[1], saved[2], saved[3],
+                     context->saved_data["num_env"].toInt(),
+                     context->saved_data["temperature"].toDouble(),
+                     context->saved_data["irm_temperature"].toDouble());
+    };
+    const auto [dz1, dz2] = compute();
+    if (!at::GradMode::is_enabled()) return {dz1, dz2, {}, {}, {}, {}};
+    const auto guarded =
+        NoSecondDerivative::apply(dz1, dz2, grads[0], grads[1], saved[0], saved[1]);
+    return {guarded[0], guarded[1], {}, {}, {}, {}};
   }
 };
 
 std::tuple<Tensor, Tensor> with_graph(const Tensor& z1, const Tensor& z2, const Tensor& environment,
                                       int64_t num_env, double temperature, double irm_temperature) {
-  const auto out =
-      EnvironmentLoss::apply(z1, z2, environment, num_env, temperature, irm_temperature);
+  const auto out = EnvironmentLoss::apply(widened(z1), widened(z2), environment, num_env,
+                                          temperature, irm_temperature);
   return {out[0], out[1]};
 }
 std::tuple<Tensor, Tensor> without_graph(const Tensor& z1, const Tensor& z2,
                                          const Tensor& environment, int64_t num_env,
                                          double temperature, double irm_temperature) {
   auto [contrastive, penalty, state] =
-      forward(z1, z2, environment, num_env, temperature, irm_temperature);
+      forward(widened(z1), widened(z2), environment, num_env, temperature, irm_temperature);
   return {contrastive, penalty};
 }
 std::tuple<Tensor, Tensor> meta(const Tensor& z1, const Tensor& z2, const Tensor& environment,

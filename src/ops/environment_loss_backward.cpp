@@ -7,8 +7,6 @@
 // dz_i = Σ_j coefficient_ij z_j / T.
 #include <ATen/core/grad_mode.h>
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -16,6 +14,7 @@
 #include "ops/environment_loss_fused.h"
 #include "ops/environment_state.h"
 #include "ops/pair_kernels.h"
+#include "ops/share_out.h"
 
 namespace ipirm::ops::fused {
 namespace {
@@ -66,7 +65,7 @@ Factors make_factors(const Environments& env, State& state, const Tensor& grad_c
          *penalty = data(out.penalty), *penalty_row = data(out.penalty_row),
          *before = data(out.before), *after = data(out.after), *positive = data(out.positive),
          *irm_positive = data(out.irm_positive);
-  at::parallel_for(0, m, 64, [&](int64_t begin, int64_t end) {
+  share_out_range(m, 64, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t view = i / env.b, sample = i % env.b;
       const double l = s_ip[sample] / temperature, irm_l = s_ip[sample] / irm_temperature;
@@ -133,9 +132,7 @@ class Gradient {
       task.row_earlier = row(w->second.first / temperature);
       task.column_earlier = column(w->second.second);
     }
-    at::parallel_for(0, 2 * blocks_, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t block = begin; block < end; ++block) add_block(block, task);
-    });
+    share_out(2 * blocks_, [&](int64_t block) { add_block(block, task); });
   }
 
   Tensor of_view(int64_t view) const {

@@ -10,14 +10,13 @@
 //   Q_i = Σ_j 2 R_ij q_ij l_ij.
 #include "ops/environment_loss_fused.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
 #include "ops/environment_state.h"
 #include "ops/pair_sweep.h"
+#include "ops/share_out.h"
 
 namespace ipirm::ops::fused {
 namespace {
@@ -118,7 +117,7 @@ class Forward {
   // The same, in any order.
   template <class Visit>
   void each_in_parallel(Visit visit) const {
-    at::parallel_for(0, env_.p * env_.views(), 512, [&](int64_t begin, int64_t end) {
+    share_out_range(env_.p * env_.views(), 512, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t partition = at / env_.views(), sample = at % env_.b;
         visit(partition, at / env_.b % 2, sample, env_.at(partition, sample));

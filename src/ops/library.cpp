@@ -5,6 +5,7 @@
 
 #include "ipirm/ops/partition_risk.h"
 #include "ipirm/ops/partition_risk_mixup.h"
+#include "ops/inputs.h"
 
 namespace ipirm::ops {
 namespace {
@@ -20,7 +21,8 @@ Risk risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temp
 // Shapes alone, for FakeTensor, torch.compile and the meta device.
 Risk shapes(const Tensor& z1, const Tensor& weights) {
   TORCH_CHECK(weights.dim() == 2 && z1.dim() == 2, "ipirm: z1 (n, d) and weights (n, K) expected");
-  const auto of_environments = weights.new_empty_symint({weights.sym_size(1)});
+  const auto of_environments = weights.new_empty_symint(
+      {weights.sym_size(1)}, weights.options().dtype(widened(weights.scalar_type())));
   return {of_environments, at::empty_like(of_environments), at::empty_like(weights)};
 }
 Risk risk_meta(const Tensor& z1, const Tensor&, const Tensor& weights, double, double, double,
@@ -64,6 +66,7 @@ TORCH_LIBRARY(ipirm, m) {
       "partition_risk_mixup(Tensor z1, Tensor z2, Tensor weights, Tensor lam, Tensor? partner, "
       "float temperature, float irm_weight, bool nonorm=False) -> (Tensor contrastive, "
       "Tensor penalty, Tensor grad)");
+  m.def("set_norm_warning(bool enabled) -> ()", set_norm_warning);
 }
 TORCH_LIBRARY_IMPL(ipirm, CPU, m) {
   m.impl("partition_risk", risk);

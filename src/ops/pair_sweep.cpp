@@ -1,11 +1,11 @@
 // Packs a batch's views, schedules the tiles and hands them to the kernels.
 #include "ops/pair_sweep.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+
+#include "ops/share_out.h"
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -60,8 +60,8 @@ void PairSweep<T>::pack(const at::Tensor& z1, const at::Tensor& z2, const int64_
   T* const columns = column_panels_.mutable_data_ptr<T>();
   positives_.resize(static_cast<size_t>(n_));
   std::vector<double> largest(static_cast<size_t>(view_blocks_), 0);
-  at::parallel_for(0, view_blocks_, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t sample = begin * kBlock; sample < end * kBlock; ++sample) {
+  share_out(view_blocks_, [&](int64_t block) {
+    for (int64_t sample = block * kBlock; sample < (block + 1) * kBlock; ++sample) {
       double norms[2] = {0, 0}, positive = 0;
       const int64_t from = sample < n_ ? (index != nullptr ? index[sample] : sample) : -1;
       TORCH_CHECK(sample >= n_ || (from >= 0 && from < z1.size(0)), "index[", sample, "] is ", from,
@@ -190,19 +190,17 @@ void PairSweep<T>::multiply(Term term, double temperature, const std::optional<V
   const auto sums = at::empty({lanes_, split ? 2 : 1, size}, row_panels_.options());
   T* const all = sums.template mutable_data_ptr<T>();
   const int64_t lane_size = sums.stride(0);
-  at::parallel_for(0, lanes_, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t lane = begin; lane < end; ++lane) {
-      T* own = all + lane * lane_size;
-      std::fill(own, own + lane_size, T{0});
-      run_lane(lane, task,
-               {columns.in_before.template const_data_ptr<T>(),
-                columns.in_after.template const_data_ptr<T>(), own, split ? own + size : own});
-    }
+  share_out(lanes_, [&](int64_t lane) {
+    T* own = all + lane * lane_size;
+    std::fill(own, own + lane_size, T{0});
+    run_lane(lane, task,
+             {columns.in_before.template const_data_ptr<T>(),
+              columns.in_after.template const_data_ptr<T>(), own, split ? own + size : own});
   });
   computed_ = true;
   T* const out[] = {columns.out_before.template mutable_data_ptr<T>(),
                     columns.out_after.template mutable_data_ptr<T>()};
-  at::parallel_for(0, lane_size, 4096, [&](int64_t begin, int64_t end) {
+  share_out_range(lane_size, 4096, [&](int64_t begin, int64_t end) {
     for (int64_t half = 0; half < (split ? 2 : 1); ++half) {
       const int64_t from = std::max(begin, half * size), to = std::min(end, (half + 1) * size);
       T* const target = out[half] - half * size;

@@ -1,6 +1,7 @@
 // Checks partition_risk's arguments and chooses the kernel.
 #include "ipirm/ops/partition_risk.h"
 
+#include "ops/inputs.h"
 #include "ops/partition_risk_fused.h"
 #include "ops/partition_risk_reference.h"
 
@@ -23,7 +24,7 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights,
   TORCH_CHECK(weights.dim() == 2 && weights.size(0) == n && weights.size(1) >= 1,
               "partition_risk: weights must be (n, K) with n = ", n, ", found ", weights.sizes());
   TORCH_CHECK(z1.scalar_type() == at::kFloat || z1.scalar_type() == at::kDouble,
-              "partition_risk: float32 or float64 expected, found ", z1.scalar_type());
+              "partition_risk: floating-point features expected, found ", z1.scalar_type());
   TORCH_CHECK(z2.scalar_type() == z1.scalar_type() && weights.scalar_type() == z1.scalar_type(),
               "partition_risk: z1, z2 and weights must have one dtype, found ", z1.scalar_type(),
               ", ", z2.scalar_type(), ", ", weights.scalar_type());
@@ -43,15 +44,22 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
                                                   bool nonorm, const std::optional<Tensor>& index) {
-  check(z1, z2, weights, index, temperature, irm_temperature, irm_weight);
+  const OutsideAutocast outside;
   at::NoGradGuard no_grad;
-  if (z1.is_cpu()) {
-    return fused::partition_risk(z1, z2, weights, index, temperature, irm_temperature, irm_weight,
-                                 nonorm);
-  }
-  const auto chosen = [&](const Tensor& z) { return index ? z.index_select(0, *index) : z; };
-  return reference::partition_risk(chosen(z1), chosen(z2), weights, temperature, irm_temperature,
+  const auto first = widened(z1), second = widened(z2), shares = widened(weights);
+  check(first, second, shares, index, temperature, irm_temperature, irm_weight);
+  warn_of_norms("partition_risk", first);
+  const auto run = [&] {
+    if (z1.is_cpu()) {
+      return fused::partition_risk(first, second, shares, index, temperature, irm_temperature,
                                    irm_weight, nonorm);
+    }
+    const auto chosen = [&](const Tensor& z) { return index ? z.index_select(0, *index) : z; };
+    return reference::partition_risk(chosen(first), chosen(second), shares, temperature,
+                                     irm_temperature, irm_weight, nonorm);
+  };
+  const auto [contrastive, penalty, grad] = run();
+  return {contrastive, penalty, grad.to(weights.scalar_type())};
 }
 
 }  // namespace ipirm::ops

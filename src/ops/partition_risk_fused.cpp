@@ -6,13 +6,12 @@
 // features' type.
 #include "ops/partition_risk_fused.h"
 
-#include <ATen/Parallel.h>
-
 #include <vector>
 
 #include "ops/pair_sweep.h"
 #include "ops/risk_math.h"
 #include "ops/row_maxima.h"
+#include "ops/share_out.h"
 
 namespace ipirm::ops::fused {
 namespace {
@@ -196,7 +195,7 @@ class Risk {
   // visit(environment, view, sample, index into (K, 2, N)) for all, in parallel.
   template <class Visit>
   void for_each_view(Visit visit) const {
-    at::parallel_for(0, static_cast<int64_t>(grad_.size()), 512, [&](int64_t begin, int64_t end) {
+    share_out_range(static_cast<int64_t>(grad_.size()), 512, [&](int64_t begin, int64_t end) {
       for (auto at = static_cast<size_t>(begin); at < static_cast<size_t>(end); ++at) {
         const auto [e, view, i] = of(at);
         visit(e, view, i, at);

@@ -1,6 +1,7 @@
 // Checks partition_risk_mixup's arguments and chooses the kernel.
 #include "ipirm/ops/partition_risk_mixup.h"
 
+#include "ops/inputs.h"
 #include "ops/partition_risk_mixup_fused.h"
 #include "ops/partition_risk_mixup_reference.h"
 
@@ -22,7 +23,7 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tens
   TORCH_CHECK(lam.dim() == 1 && lam.size(0) == n,
               "partition_risk_mixup: lam must be (n) with n = ", n, ", found ", lam.sizes());
   TORCH_CHECK(z1.scalar_type() == at::kFloat || z1.scalar_type() == at::kDouble,
-              "partition_risk_mixup: float32 or float64 expected, found ", z1.scalar_type());
+              "partition_risk_mixup: floating-point features expected, found ", z1.scalar_type());
   TORCH_CHECK(z2.scalar_type() == z1.scalar_type() && weights.scalar_type() == z1.scalar_type() &&
                   lam.scalar_type() == z1.scalar_type(),
               "partition_risk_mixup: z1, z2, weights and lam must have one dtype, found ",
@@ -51,9 +52,16 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
                                                         const std::optional<Tensor>& partner,
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
-  check(z1, z2, weights, lam, partner, temperature, irm_weight);
+  const OutsideAutocast outside;
+  at::NoGradGuard no_grad;
+  const auto first = widened(z1), second = widened(z2), shares = widened(weights),
+             mixing = widened(lam);
+  check(first, second, shares, mixing, partner, temperature, irm_weight);
+  warn_of_norms("partition_risk_mixup", first);
   const auto run = z1.is_cpu() ? fused::partition_risk_mixup : reference::partition_risk_mixup;
-  return run(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
+  const auto [contrastive, penalty, grad] =
+      run(first, second, shares, mixing, partner, temperature, irm_weight, nonorm);
+  return {contrastive, penalty, grad.to(weights.scalar_type())};
 }
 
 }  // namespace ipirm::ops

@@ -23,7 +23,7 @@ torch::Tensor entropy(const torch::Tensor& p) { return -torch::xlogy(p, p).sum(-
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> mixed_risk(
     const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& weights,
     const RiskOptions& options, const std::optional<torch::Tensor>& rows, const loss::Mix& mix) {
-  TORCH_INTERNAL_ASSERT(options.irm_mode == "v1");
+  TORCH_INTERNAL_ASSERT(options.irm_mode == IrmMode::kPenalty);
   const auto chosen = [&](const torch::Tensor& z) { return rows ? z.index_select(0, *rows) : z; };
   const auto partner = mix.partner.defined() ? std::optional(mix.partner) : std::nullopt;
   return ops::partition_risk_mixup(chosen(z1), chosen(z2), weights, mix.lam, partner,
@@ -54,7 +54,7 @@ Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::T
                 const RiskOptions& options, const std::optional<torch::Tensor>& rows,
                 const std::optional<loss::Mix>& mix) {
   torch::NoGradGuard no_grad;
-  const bool variance = options.irm_mode == "v2";
+  const bool variance = options.irm_mode == IrmMode::kVariance;
   const auto weights = logits.softmax(1);
   auto [contrastive_e, penalty_e, grad] =
       mix ? mixed_risk(z1, z2, weights, options, rows, *mix)

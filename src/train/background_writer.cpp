@@ -13,7 +13,7 @@ BackgroundWriter::~BackgroundWriter() {
   try {
     finish();
   } catch (const std::exception& error) {
-    core::log_error(error.what());
+    core::log_error(core::first_line(error));
   }
 }
 

@@ -35,6 +35,23 @@ std::string maximize_event(int64_t epoch, const partition::Maximization& result,
       .dump();
 }
 
+std::string first_risk_line(const partition::PassReport& first) {
+  char line[120];
+  std::snprintf(line, sizeof line, "Initial Risk: %.4f  Cont_Risk: %.4f  Inv_Risk: %.4f",
+                first.risk, -first.contrastive, -first.invariance);
+  return line;
+}
+
+std::vector<std::string> outcome_lines(const partition::Maximization& result,
+                                       const std::vector<int64_t>& sizes) {
+  char line[120];
+  std::snprintf(line, sizeof line, "Loss not down. Break down training.  Epoch: %lld  Loss: %.4f",
+                static_cast<long long>(result.best_pass), result.best_risk);
+  std::string groups = "Debug:";
+  for (size_t e = 0; e < sizes.size(); ++e) groups += core::cat("  group", e + 1, " ", sizes[e]);
+  return {line, groups};
+}
+
 std::string maximize_summary(const partition::Maximization& result,
                              const std::vector<int64_t>& sizes) {
   char risk[32];

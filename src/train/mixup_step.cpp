@@ -1,6 +1,7 @@
-// The minimization step under MixUp.
-#include "ipirm/train/mixup_step.h"
+// Embeds what MixUp's plan says, back-propagates the terms, and steps once.
+#include "train/mixup_step.h"
 
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <vector>
@@ -8,52 +9,93 @@
 #include "ipirm/model/autocast.h"
 
 namespace ipirm::train {
+namespace {
 
-loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const torch::Tensor& view1,
-                       const torch::Tensor& view2, const torch::Tensor& environment,
-                       double penalty_weight, const loss::LossOptions& options, bool retain,
-                       const loss::MixKey& key, bool bf16) {
+// Adds the loss's gradient to the parameters' own and frees its graph.
+void back_propagate(const torch::Tensor& loss) {
+  if (loss.requires_grad()) torch::autograd::backward({loss});
+}
+
+// What back_propagate() has added up, taken away from the parameters.
+std::vector<torch::Tensor> take_gradients(const ops::Adam& adam) {
+  std::vector<torch::Tensor> gradients;
+  for (auto parameter : adam.parameters()) {
+    auto& sum = parameter.mutable_grad();
+    gradients.push_back(sum.defined() ? sum : torch::zeros_like(parameter));
+    sum.reset();
+  }
+  return gradients;
+}
+
+}  // namespace
+
+torch::Tensor MixupStep::embed(model::Model& model, const torch::Tensor& images) const {
+  const model::Autocast autocast(images.device(), options_.bf16);
+  const auto dtype = model->parameters().front().scalar_type();  // the loss is not bf16
+  return model->forward(images).projection.to(dtype);
+}
+
+loss::MixedTerms MixupStep::partition_terms(model::Model& model, const StepInput& input,
+                                            const torch::Tensor& z2,
+                                            const std::vector<loss::EnvironmentMix>& mixes) const {
+  std::vector<loss::MixedTerms> terms;
+  for (const auto& [samples, mix] : mixes) {
+    const auto index = samples.to(input.view1.device());
+    const auto own =
+        input.view1.index_select(0, index).contiguous(input.view1.suggest_memory_format());
+    const auto z1 = embed(model, loss::mix_images(own, mix));
+    terms.push_back(loss::mixed_terms(z1, z2.index_select(0, index), mix, loss_.temperature));
+  }
+  return loss::environments_side_by_side(terms, loss_.num_env, z2.options());
+}
+
+loss::Terms MixupStep::run(model::Model& model, ops::Adam& adam, const StepInput& input) {
   model->train();
   const auto& first = adam.parameters().front();
-  const auto embed = [&](const torch::Tensor& images) {
-    const model::Autocast autocast(images.device(), bf16);
-    return model->forward(images).projection.to(first.scalar_type());  // the loss is not bf16
-  };
-  const auto back_propagate = [](const torch::Tensor& loss) {  // frees the loss's graph
-    if (loss.requires_grad()) torch::autograd::backward({loss});
-  };
   const auto zero = [&] { return torch::zeros({}, first.options()); };
   loss::Terms out{zero(), zero(), zero(), zero()};
+  const auto environment = uses_partitions() ? input.environment : torch::Tensor();
+  const auto plan = loss::plan_mixup({options_.seed, input.epoch, input.step}, input.view1.size(0),
+                                     loss_.mixup.alpha, environment);
+  const auto num_partitions = static_cast<int64_t>(plan.partitions.size());
+  const bool one_sum = uses_partitions() && !options_.retain_group;
+  const bool batch_counts = loss_.baseline || loss_.keep_cont;
+  TORCH_INTERNAL_ASSERT(!one_sum || num_partitions == 1);
 
-  const bool one_sum = !options.baseline && !retain, whole = options.baseline || options.keep_cont;
-  torch::Tensor z2, batch;
-  if (whole || one_sum) z2 = embed(view2);
-  if (whole) batch = loss::mixed_batch_terms(view1, z2, key, options, embed).contrastive;
-  if (whole) (options.baseline ? out.contrastive : out.batch).copy_(batch.detach());
-  if (whole && !one_sum) {
-    back_propagate(batch);
-    out.loss.add_(batch.detach());
-    batch = z2 = torch::Tensor();
+  torch::Tensor z2, batch_loss;
+  {
+    torch::Tensor z1;
+    {
+      const at::AutoGradMode graph(batch_counts);
+      z1 = embed(model, loss::mix_images(input.view1, plan.batch));
+    }
+    const at::AutoGradMode graph(batch_counts || one_sum);
+    z2 = embed(model, input.view2);
+    if (batch_counts)
+      batch_loss = loss::mixed_terms(z1, z2, plan.batch, loss_.temperature).contrastive;
   }
-  const int64_t count = options.baseline ? 0 : environment.size(0);
-  TORCH_INTERNAL_ASSERT(!one_sum || count == 1);
-  for (int64_t p = 0; p < count; ++p) {
-    const auto [contrastive, penalty] = loss::mixed_environment_terms(
-        view1, one_sum ? z2 : embed(view2), environment[p], p, key, options, embed);
-    const auto terms = loss::combine(contrastive, penalty, batch, penalty_weight);
+  if (batch_counts) (loss_.baseline ? out.contrastive : out.batch).copy_(batch_loss.detach());
+  if (batch_counts && !one_sum) {
+    back_propagate(batch_loss);
+    out.loss.add_(batch_loss.detach());
+    batch_loss = torch::Tensor();
+  }
+  for (const auto& mixes : plan.partitions) {
+    if (!one_sum) {
+      z2 = torch::Tensor();  // frees the graph of the pass before
+      z2 = embed(model, input.view2);
+    }
+    const auto [contrastive, penalty] = partition_terms(model, input, z2, mixes);
+    const auto terms =
+        loss::combine(contrastive, penalty, batch_loss, input.penalty_weight, loss_.penalty);
     back_propagate(terms.loss);
-    const double share = 1 / static_cast<double>(count);  // gradients add up; reported is the mean
+    // Gradients add up; what is reported is the partitions' mean.
+    const double share = 1 / static_cast<double>(num_partitions);
     out.loss.add_(terms.loss.detach(), share);
     out.contrastive.add_(terms.contrastive, share);
     out.penalty.add_(terms.penalty, share);
   }
-  std::vector<torch::Tensor> gradient;
-  for (auto parameter : adam.parameters()) {  // what the losses have added up there
-    auto& sum = parameter.mutable_grad();
-    gradient.push_back(sum.defined() ? sum : torch::zeros_like(parameter));
-    sum.reset();
-  }
-  adam.step(gradient);
+  adam.step(take_gradients(adam));
   return out;
 }
 

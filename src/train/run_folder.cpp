@@ -7,11 +7,14 @@
 #include <regex>
 
 #include "ipirm/checkpoint/npy.h"
+#include "ipirm/checkpoint/state_file.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/train/maximize_events.h"
+#include "ipirm/train/partition_data.h"
 #include "train/background_writer.h"
+#include "train/samples_csv.h"
 
 namespace ipirm::train {
 namespace fs = std::filesystem;
@@ -20,11 +23,11 @@ namespace {
 
 // The names a run gives its files, and those of writes that were cut off.
 bool is_run_file(const std::string& name) {
+  // Weights and partitions under the reference's names too: its runs bear the names that ours do.
   static const std::regex kNames(
-      "(config\\.yaml|log\\.txt|metrics\\.jsonl|knn_result\\.txt|(failed_)?state\\.pt|state_(next|"
-      "previous|damaged)\\.pt|model_[0-9]+"
-      "\\.pt|"
-      "GroupResults_[0-9]+\\.npy)(\\.tmp)?");
+      "(config\\.yaml|samples\\.csv|log\\.txt|metrics\\.jsonl|knn_result\\.txt|"
+      "(failed_)?state\\.pt|state_(next|previous|damaged)\\.pt|model_[0-9]+\\.pth?|"
+      "GroupResults_[0-9]+(\\.txt)?\\.npy(\\.data)?)(\\.tmp)?");
   return std::regex_match(name, kNames);
 }
 
@@ -42,6 +45,8 @@ const fs::path& made(const fs::path& folder) {
 }
 
 std::string line(const ordered_json& event) { return event.dump(); }
+
+checkpoint::StateFile state_file(const fs::path& folder) { return {folder, "state"}; }
 
 }  // namespace
 
@@ -70,12 +75,13 @@ void RunFolder::write_config(const std::string& yaml) const {
   core::write_atomically(path_ / "config.yaml", yaml);
 }
 
-void RunFolder::log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total) {
+void RunFolder::log_step(const StepRecord& record, double mean_loss, int64_t epochs, int64_t seen,
+                         int64_t total) {
   char text[200];
   std::snprintf(text, sizeof text,
                 "Train Epoch: [%lld/%lld] [%lld/%lld]  Loss: %.4f  LR: %.6f  PW %.4f",
                 static_cast<long long>(record.epoch), static_cast<long long>(epochs),
-                static_cast<long long>(seen), static_cast<long long>(total), record.loss, record.lr,
+                static_cast<long long>(seen), static_cast<long long>(total), mean_loss, record.lr,
                 record.penalty_weight);
   log_->line(text);
   core::log_debug(text);
@@ -104,11 +110,13 @@ void RunFolder::epoch(int64_t epoch, double mean_loss, double seconds, double sa
 
 void RunFolder::maximize_pass(int64_t epoch, const partition::PassReport& p) {
   metrics_->line(maximize_pass_event(epoch, p));
+  if (p.pass == 0) log_->line(first_risk_line(p));
 }
 
 void RunFolder::maximize(int64_t epoch, const partition::Maximization& result,
                          const std::vector<int64_t>& sizes, double seconds) {
   metrics_->line(maximize_event(epoch, result, sizes, seconds));
+  for (const auto& text : outcome_lines(result, sizes)) log_->line(text);
 }
 
 void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, double top1,
@@ -124,9 +132,18 @@ void RunFolder::knn(int64_t epoch, const std::string& factor, bool is_class, dou
   core::log_info(core::cat("epoch ", epoch, "  kNN ", factor, "  ", text));
 }
 
-void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits) const {
-  checkpoint::write_npy(path_ / core::cat("GroupResults_", epoch, ".npy"),
-                        logits.to(torch::kFloat32));
+void RunFolder::write_samples(const data::ImageSet& set, bool replace) const {
+  const auto path = path_ / "samples.csv";
+  if (set.size() == 0 || set.name(0).empty() || (!replace && fs::exists(path))) return;
+  core::write_atomically(path, [&](core::FileWriter& file) { write_samples_csv(set, file); });
+}
+
+void RunFolder::save_partition(int64_t epoch, const torch::Tensor& logits,
+                               const std::optional<data::Fingerprint>& data) const {
+  const auto path = path_ / core::cat("GroupResults_", epoch, ".npy");
+  // First, so that no partition stands without it.
+  if (data) core::write_atomically(data_of_partition(path), data::to_text(*data));
+  checkpoint::write_npy(path, logits.to(torch::kFloat32));
 }
 
 void RunFolder::save_state(const RunState& state, std::optional<int64_t> model_epoch) {
@@ -139,11 +156,7 @@ void RunFolder::save_state(const RunState& state, std::optional<int64_t> model_e
       checkpoint::write_torch_file(folder / core::cat("model_", *model_epoch, ".pt"),
                                    weights_of(tensors));
     }
-    checkpoint::write_torch_file(folder / "state_next.pt", tensors);
-    if (fs::exists(folder / "state.pt")) {
-      core::rename_durably(folder / "state.pt", folder / "state_previous.pt");
-    }
-    core::rename_durably(folder / "state_next.pt", folder / "state.pt");
+    state_file(folder).write(tensors);
   });
 }
 
@@ -156,27 +169,14 @@ void RunFolder::save_failed_state(const RunState& state) {
 }
 
 std::optional<std::pair<SavedState, fs::path>> RunFolder::load_state() {
-  const auto newest = path_ / "state.pt", previous = path_ / "state_previous.pt";
-  if (fs::exists(newest)) {
-    try {
-      return std::pair(read_run_state(newest), newest);
-    } catch (const core::UserError& error) {
-      if (!fs::exists(previous)) throw;
-      core::log_warning(core::cat(error.what(),
-                                  "; it is kept as state_damaged.pt, and the state before it (",
-                                  previous.filename().string(), ") is used"));
-      core::rename_durably(newest, path_ / "state_damaged.pt");
-    }
-  }
-  if (!fs::exists(previous)) return std::nullopt;
-  return std::pair(read_run_state(previous), previous);
+  SavedState saved;
+  const auto source =
+      state_file(path_).read_newest([&](const fs::path& file) { saved = read_run_state(file); });
+  if (!source) return std::nullopt;
+  return std::pair(std::move(saved), *source);
 }
 
-bool RunFolder::holds_state(const fs::path& folder) noexcept {
-  std::error_code unreadable;
-  return fs::exists(folder / "state.pt", unreadable) ||
-         fs::exists(folder / "state_previous.pt", unreadable);
-}
+bool RunFolder::holds_state(const fs::path& folder) noexcept { return state_file(folder).exists(); }
 
 void RunFolder::continue_texts(const std::array<uint64_t, 3>& sizes) {
   log_->truncate_to(sizes[0]);

@@ -5,11 +5,14 @@
 #include <map>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
 
 namespace ipirm::train {
 namespace {
 
-constexpr int64_t kVersion = 2;  // 1: without a search under way
+constexpr int64_t kVersion =
+    3;  // 1: without a search under way; 1, 2: without the data's fingerprint
+constexpr const char* kData = "data.fingerprint";
 // int64 values of the tensor "run": version, epoch, phase, step, total_steps, three text sizes,
 // number of partitions.
 constexpr int64_t kNumCounters = 9;
@@ -41,6 +44,7 @@ checkpoint::StateDict copy_run_state(const RunState& state,
                          torch::tensor({search->passes, search->best_pass}, torch::kInt64));
     tensors.emplace_back("search.best_risk", torch::full({}, search->best_risk, torch::kFloat64));
   }
+  if (state.data) tensors.emplace_back(kData, data::to_tensor(*state.data));
   const auto& at = state.position;
   tensors.emplace_back("loss_sum", torch::full({}, at.loss_sum, torch::kFloat64));
   tensors.emplace_back(
@@ -89,6 +93,9 @@ SavedState read_run_state(const std::filesystem::path& path) {
   saved.position = {value[1], static_cast<Phase>(value[2]), value[3], value[4], 0};
   for (size_t i = 0; i < 3; ++i) saved.text_sizes[i] = static_cast<uint64_t>(value[5 + i]);
   saved.num_partitions = value[8];
+  for (const auto& [key, tensor] : saved.tensors) {
+    if (key == kData) saved.data = data::fingerprint_from(tensor, path);
+  }
   return saved;
 }
 
@@ -130,10 +137,26 @@ void restore_search(RunState& state, const std::map<std::string, torch::Tensor>&
   state.search = std::move(search);
 }
 
+void check_same_data(const RunState& state, const SavedState& saved,
+                     const std::filesystem::path& source) {
+  if (!state.data) return;
+  if (!saved.data) {
+    core::log_info(core::cat(source.string(), ": was saved by a version that kept no fingerprint ",
+                             "of the data: whether they are the same is not checked"));
+    return;
+  }
+  const auto different = data::difference(*saved.data, *state.data);
+  if (different.empty()) return;
+  throw core::UserError(
+      core::cat(source.string(), ": the run was started on other data, which differ in ", different,
+                "; resume with those (--dataset, --data_root), or start anew with --overwrite"));
+}
+
 }  // namespace
 
 void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source) {
   torch::NoGradGuard no_grad;
+  check_same_data(state, saved, source);
   checkpoint::load_state_dict(*state.model, weights_of(saved.tensors), source);
   const std::map<std::string, torch::Tensor> rest(saved.tensors.begin(), saved.tensors.end());
   const auto fill = [&](torch::Tensor& into, const std::string& name) {

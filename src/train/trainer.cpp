@@ -12,8 +12,6 @@
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/eval/knn.h"
 #include "ipirm/train/maximize_events.h"
-#include "ipirm/train/minimize_step.h"
-#include "ipirm/train/mixup_step.h"
 
 namespace ipirm::train {
 namespace {
@@ -38,10 +36,11 @@ void check_batch_size(int64_t batch_size, int64_t set_size) {
                                   set_size, " images; choose at most that many"));
 }
 
-Trainer::Trainer(const TrainerOptions& options, data::DataSets sets, ViewSource views,
-                 RunState& state, RunFolder& folder, torch::Device device)
+Trainer::Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
+                 ViewSource views, RunState& state, RunFolder& folder, torch::Device device)
     : options_(options),
       plan_(options.train),
+      step_(std::move(step)),
       sets_(std::move(sets)),
       views_(std::move(views)),
       state_(state),
@@ -64,12 +63,12 @@ bool Trainer::run() {
   auto& at = state_.position;
   const int64_t epochs = options_.train.epochs;
   try {
-    if (!options_.loss.baseline && state_.partitions.empty() && !maximize(0)) return stopped();
+    if (step_->uses_partitions() && state_.partitions.empty() && !maximize(0)) return stopped();
     while (at.epoch <= epochs) {
       const int64_t epoch = at.epoch;
       if (at.phase == Phase::kMinimize && !minimize_epoch(epoch)) return stopped();
       if (at.phase == Phase::kMaximize) {
-        if (!options_.loss.baseline && plan_.maximize_due(epoch) && !maximize(epoch))
+        if (step_->uses_partitions() && plan_.maximize_due(epoch) && !maximize(epoch))
           return stopped();
         at.phase = Phase::kEvaluate;
       }
@@ -119,30 +118,27 @@ bool Trainer::minimize_epoch(int64_t epoch) {
   last_read_ = start;
 
   while (const auto batch = core::interrupted() || out_of_steps() ? std::nullopt : loader.next()) {
-    const auto on_device = [&](const torch::Tensor& t) {
-      return t.to(device_, /*non_blocking=*/true);
-    };
-    const auto view1 = on_device(batch->views[0]), view2 = on_device(batch->views[1]);
-    const auto environment =
-        options_.loss.baseline ? torch::Tensor() : state_.partitions.environments(batch->index);
-    history_.add(
-        options_.loss.mixup.on
-            ? mixup_step(state_.model, state_.adam, view1, view2, environment, weight,
-                         options_.loss, train.retain_group,
-                         {train.seed, static_cast<uint64_t>(epoch), static_cast<uint64_t>(at.step)},
-                         train.bf16)
-            : minimize_step(state_.model, state_.adam, view1, view2,
-                            environment.defined() ? on_device(environment) : environment, weight,
-                            options_.loss, train.bf16));
+    in_step_ = true;
+    history_.add(step_->run(
+        state_.model, state_.adam,
+        {.view1 = batch->views[0].to(device_, /*non_blocking=*/true),
+         .view2 = batch->views[1].to(device_, /*non_blocking=*/true),
+         .environment = step_->uses_partitions() ? state_.partitions.environments(batch->index)
+                                                 : torch::Tensor(),
+         .penalty_weight = weight,
+         .epoch = static_cast<uint64_t>(epoch),
+         .step = static_cast<uint64_t>(at.step)}));
+    in_step_ = false;
     ++at.step;
     ++at.total_steps;
-    if (at.step % train.log_every == 0 || at.step == steps_per_epoch_) {
+    if (at.step % train.log_every == 1 || train.log_every == 1) {
       write_steps();
-      folder_.log_step(last_step_, train.epochs, at.step * train.batch_size,
-                       steps_per_epoch_ * train.batch_size);
+      folder_.log_step(last_step_, at.loss_sum / static_cast<double>(at.step), train.epochs,
+                       at.step * train.batch_size, sets_.train->size());
     }
     save_if_due();
-    progress.update((at.step - first_step) * train.batch_size, "loss " + fixed(last_step_.loss, 4));
+    progress.update((at.step - first_step) * train.batch_size,
+                    last_step_.step > 0 ? "loss " + fixed(last_step_.loss, 4) : "");
   }
   write_steps();
   if (at.step < steps_per_epoch_) return false;  // interrupted or out of steps
@@ -234,7 +230,7 @@ bool Trainer::maximize(int64_t epoch) {
   const auto sizes = partition::environment_sizes(result.logits);
   search.reset();
   state_.partitions.add(result.logits);
-  folder_.save_partition(epoch, result.logits);
+  folder_.save_partition(epoch, result.logits, state_.data);
   folder_.maximize(epoch, result, sizes, seconds_since(start));
   core::log_info(core::cat("maximization after epoch ", epoch, "  ",
                            maximize_summary(result, sizes), "  ",
@@ -243,9 +239,10 @@ bool Trainer::maximize(int64_t epoch) {
 }
 
 bool Trainer::evaluate(int64_t epoch) {
+  if (!sets_.test) return true;
   torch::NoGradGuard no_grad;
-  const eval::RunOptions run{device_, options_.train.bf16, views_.loader,
-                             options_.train.batch_size};
+  const eval::RunOptions run{device_, options_.train.bf16, views_.loader, options_.train.batch_size,
+                             views_.augment.crop_size};
   const auto bank = eval::embed_test_views(state_.model, *sets_.labelled, run, "kNN memory");
   const auto queries = eval::embed_test_views(state_.model, *sets_.test, run, "kNN queries");
   if (core::interrupted()) return false;
@@ -276,14 +273,15 @@ bool Trainer::stopped() {
   const char* const next[] = {"minimization", "maximization", "evaluation"};
   core::log_info(core::cat(
       "stopped in epoch ", at.epoch, " after step ", at.step, "/", steps_per_epoch_, " (next: ",
-      state_.partitions.empty() && !options_.loss.baseline ? "first maximization"
-                                                           : next[static_cast<int>(at.phase)],
+      state_.partitions.empty() && step_->uses_partitions() ? "first maximization"
+                                                            : next[static_cast<int>(at.phase)],
       "); the state is saved: go on with --resume"));
   return false;
 }
 
 void Trainer::save_what_is_left() {
   try {
+    if (in_step_) return folder_.finish();
     write_steps();
     const auto& at = state_.position;
     const bool epoch_done = at.epoch > 1 && at.phase == Phase::kMinimize && at.step == 0;
@@ -292,7 +290,8 @@ void Trainer::save_what_is_left() {
                                    : std::nullopt);
     folder_.finish();
   } catch (const std::exception& error) {  // the failure that is under way is the error to report
-    core::log_warning(core::cat("the state of this moment could not be saved: ", error.what()));
+    core::log_warning(
+        core::cat("the state of this moment could not be saved: ", core::first_line(error)));
   }
 }
 

@@ -51,16 +51,20 @@ loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& option
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
                              std::vector<int64_t> order, int64_t batch_size, bool drop_last,
                              int64_t first_batch) {
-  const bool plain = source.augment.recipe == "none";
+  const bool cropped = source.augment.recipe != augment::Recipe::kNone,
+             whole = source.set->differing_sizes();
   std::vector<uint8_t> scratch;
   const auto first = source.set->image(order.front(), scratch);
   const int size = source.augment.crop_size;
   const auto shape =
-      plain ? data::ViewShape{first.height, first.width} : data::ViewShape{size, size};
+      cropped || whole ? data::ViewShape{size, size} : data::ViewShape{first.height, first.width};
   auto make_view = [=](int64_t sample, int view, std::vector<uint8_t>& memory,
                        const data::ViewOut& out) {
     const auto image = source.set->image(sample, memory);
-    if (plain) return augment::make_plain_view(image, out);
+    if (!cropped) {
+      return whole ? augment::make_test_view(image, size, out)
+                   : augment::make_plain_view(image, out);
+    }
     core::KeyedRandom random(source.seed, purpose, epoch, static_cast<uint64_t>(sample),
                              static_cast<uint32_t>(view));
     augment::make_view(image, augment::draw_view(random, source.augment, image.height, image.width),

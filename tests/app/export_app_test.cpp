@@ -28,7 +28,7 @@ class ExportApp : public ::testing::Test {
     fs::create_directories(root_);
     torch::manual_seed(1);
     const model::Model model(
-        model::ModelOptions{.arch = "resnet18", .width = 16, .feature_dim = 8});
+        model::ModelOptions{.arch = model::Arch::kResNet18, .width = 16, .feature_dim = 8});
     weights_ = checkpoint::state_dict(*model);
     checkpoint::write_torch_file(root_ / "m.pt", weights_);
     whole_ = core::read_file(root_ / "m.pt", 1 << 24);
@@ -107,13 +107,13 @@ TEST_F(ExportApp, RefusesAFlippedByteOrReadsTheSameTensors) {
 TEST_F(ExportApp, RefusesAWidthThatTheWeightsDoNotHave) {
   const auto refused = [&](int64_t width, const std::string& words) {
     checkpoint::write_torch_file(root_ / "lie.pt",
-                                 {{"f.0.weight", torch::zeros({width, 1, 1, 1}, torch::kInt8)},
+                                 {{"f.0.weight", torch::zeros({width, 1, 3, 3}, torch::kInt8)},
                                   {"f.3.0.conv3.weight", torch::zeros({1})},
                                   {"f.6.0.conv2.weight", torch::zeros({64, 1, 1, 1})},
                                   {"g.3.weight", torch::zeros({128, 1})}});
     expect_refused(run_export_on(core::read_file(root_ / "lie.pt", 1 << 20)), {words});
   };
-  refused(1024, "'f.6.0.conv2.weight' has 64 rows, expected 8192");
+  refused(1024, "'f.6.0.conv2.weight' is [64, 1, 1, 1], expected [8192, 8192, 3, 3]");
   refused(100000, "'f.0.weight' has 100000 rows, expected at most 65536");
 }
 

@@ -87,7 +87,8 @@ TEST_P(EveryFormat, TrainsTwoEpochsAndIsEvaluated) {
       {"STL", 14}, {"CIFAR10", 15}, {"CIFAR100", 13}, {"Folder", 15}};
   EXPECT_EQ(checkpoint::read_npy(root_ / (run + "GroupResults_2.npy")).sizes(),
             (torch::IntArrayRef{sizes.at(dataset), 2}));
-  EXPECT_THAT(read(run + "log.txt"), HasSubstr("Train Epoch: [2/2] [12/12]  Loss: "));
+  EXPECT_THAT(read(run + "log.txt"),
+              HasSubstr(core::cat("Train Epoch: [2/2] [12/", sizes.at(dataset), "]  Loss: ")));
 
   const auto evaluated = linear({"--model_path",
                                  path(run + "model_2.pt"),
@@ -191,7 +192,7 @@ TEST_F(Programs, AnEarlierRunIsLeftUntouched) {
   expect_refused(train(digits({"--overwrite", "--pretrain_model", path("none.pt")})), {"none.pt"});
   expect_refused(
       train(digits({"--overwrite", "--width", "24", "--pretrain_model", path(run + "model_1.pt")})),
-      {"model_1.pt", "f.0.weight"});
+      {"model_1.pt", "holds a resnet18 of width 16", "--width 16"});
   expect_refused(train(digits({"--resume", "--lr", "0.5"})), {"lr (was 0.001, now 0.5)"});
   checkpoint::write_npy(root_ / "p.npy", torch::zeros({10, 2}));
   expect_refused(train(digits({"--overwrite", "--partition", path("p.npy")})),

@@ -149,5 +149,29 @@ TEST(Recipe, PlainViewIsTheFormula) {
   }
 }
 
+// 224 of 256: three bands of a wide picture, of which the middle square is kept.
+TEST(Recipe, TestViewIsTheMiddleOfEightSevenths) {
+  Picture wide(100, 300);
+  for (size_t i = 0; i < wide.bytes.size(); ++i) wide.bytes[i] = i % 300 / 100 == 1 ? 200 : 0;
+  for (const int size : {224, 64, 32}) {
+    auto view = torch::full({3, size, size}, -1e9f);
+    make_test_view(wide.image(), size, {view.data_ptr<float>(), size * size, 1});
+    auto whole = torch::full({3, 1, 1}, 0.0f);
+    const uint8_t value[] = {200, 200, 200};
+    make_plain_view({value, 1, 1, 1, 3, 3}, {whole.data_ptr<float>(), 1, 1});
+    EXPECT_TRUE(torch::equal(view, whole.expand_as(view))) << size;
+  }
+  // Of 256 pixels 16 stay outside at each side.
+  Picture square(256, 256);
+  for (size_t i = 0; i < square.bytes.size(); ++i) {
+    const size_t x = i % 256, y = i / 256 % 256;
+    square.bytes[i] = x < 16 || x >= 240 || y < 16 || y >= 240 ? 255 : 10;
+  }
+  auto view = torch::full({3, 224, 224}, -1e9f);
+  make_test_view(square.image(), 224, {view.data_ptr<float>(), 224 * 224, 1});
+  EXPECT_TRUE(torch::equal(view.amax({1, 2}), view.amin({1, 2})));
+  EXPECT_LT(view.max().item<float>(), 0);
+}
+
 }  // namespace
 }  // namespace ipirm::augment

@@ -1,4 +1,4 @@
-// Builds torch files with arbitrary pickles, honest or hostile, in well-formed archives.
+// Builds torch files of both formats with arbitrary pickles, honest or hostile.
 #pragma once
 
 #include <caffe2/serialize/inline_container.h>
@@ -53,8 +53,48 @@ inline std::string tensor(const std::string& storage, int64_t offset,
          "\x89"
          "ccollections\nOrderedDict\n)RtR";
 }
+// An id with what the format before PyTorch 1.6 adds: "N", or the tuple of a view.
+inline std::string legacy_storage(const std::string& type, const std::string& key, int64_t numel,
+                                  const std::string& view = "N") {
+  return "(" + text("storage") + "ctorch\n" + type + "\n" + text(key) + text("cpu") +
+         integer(numel) + view + "tQ";
+}
+inline std::string global(const std::string& module, const std::string& name) {
+  return "c" + module + "\n" + name + "\n";
+}
 // A whole pickle whose value is {"w": value}.
 inline std::string dict(const std::string& value) { return "\x80\x02}" + text("w") + value + "s."; }
 
+inline std::string dict(const Records& entries) {
+  std::string bytes = "\x80\x02}(";
+  for (const auto& [name, value] : entries) bytes += text(name) + value;
+  return bytes + "u.";
+}
+
 }  // namespace pickled
+
+// The bytes of a file in the format before PyTorch 1.6, in its order; storages: keys, and counts
+// with elements.
+struct LegacyFile {
+  std::string magic = "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+  std::string protocol = "\x80\x02M\xe9\x03.";
+  std::string system = "\x80\x02}" + pickled::text("little_endian") + "\x88s.";
+  std::string object;
+  Records storages;
+  std::string after;
+
+  std::string bytes() const {
+    std::string keys = "\x80\x02](", content;
+    for (const auto& [key, elements] : storages) {
+      keys += pickled::text(key);
+      content += elements;
+    }
+    return magic + protocol + system + object + keys + "e." + content + after;
+  }
+  // A storage of `numel` elements: the count, then `elements`.
+  void add(const std::string& key, int64_t numel, const std::string& elements) {
+    storages.emplace_back(key, pickled::little(static_cast<uint64_t>(numel), 8) + elements);
+  }
+};
+
 }  // namespace ipirm::checkpoint

@@ -173,26 +173,6 @@ TEST_F(TorchFileTest, MutatedPickleIsReadOrRefused) {
   EXPECT_GT(refused, kRounds / 2);
 }
 
-TEST_F(TorchFileTest, RefusesCodeByName) {
-  EXPECT_THAT(pickle_refusal("\x80\x02"
-                             "cposix\nsystem\n" +
-                             pickled::text("true") + "\x85R."),
-              HasSubstr("byte 2: global 'posix.system'"));
-  EXPECT_THAT(
-      pickle_refusal("\x80\x04" + pickled::text("builtins") + pickled::text("eval") + "\x93."),
-      HasSubstr("'builtins.eval'"));
-  EXPECT_THAT(pickle_refusal("\x80\x02(iposix\nsystem\n."), HasSubstr("(INST)"));
-  EXPECT_THAT(pickle_refusal("\x80\x02"
-                             "ccollections\nOrderedDict\n)\x81."),
-              HasSubstr("(NEWOBJ)"));
-  EXPECT_THAT(pickle_refusal("\x80\x02"
-                             "ctorch\nFloatStorage\n)R."),
-              HasSubstr("calls torch.FloatStorage"));
-  EXPECT_THAT(pickle_refusal("\x80\x02"
-                             "ca\x1b[2Jb\nc\n."),
-              HasSubstr("'a?[2Jb.c'"));
-}
-
 TEST_F(TorchFileTest, RefusesBrokenPickles) {
   EXPECT_THAT(pickle_refusal(""), HasSubstr("a pickle needs 1 bytes"));
   EXPECT_THAT(pickle_refusal("}."), HasSubstr("opcode 125"));
@@ -276,9 +256,11 @@ TEST_F(TorchFileTest, RefusesStoragesThatDoNotMatchTheirRecords) {
   EXPECT_THAT(message("FloatStorage", "0", int64_t{1} << 62), HasSubstr("elements"));
   EXPECT_THAT(message("FloatStorage", "0", -4), HasSubstr("storage of -4 elements"));
   EXPECT_THAT(message("ComplexFloatStorage", "0", 2), HasSubstr("'torch.ComplexFloatStorage'"));
+  EXPECT_THAT(message("ComplexFloatStorage", "0", 3), HasSubstr("holds 16 bytes, expected 24"));
+  EXPECT_THAT(message("FloatStorage", std::string(257, 'k'), 4), HasSubstr("key takes 257 bytes"));
   const std::string twice =
       pickled::storage("FloatStorage", "0", 4) + pickled::storage("IntStorage", "0", 4) + "\x86.";
-  EXPECT_THAT(pickle_refusal("\x80\x02" + twice), HasSubstr("of Float before"));
+  EXPECT_THAT(pickle_refusal("\x80\x02" + twice), HasSubstr("of FloatStorage before"));
   const std::string flag =
       pickled::dict(pickled::tensor(pickled::storage("BoolStorage", "0", 1), 0, {1}, {1}));
   EXPECT_THAT(refusal(archive({{"data.pkl", flag}, {"data/0", "\x03"}})),
@@ -288,8 +270,6 @@ TEST_F(TorchFileTest, RefusesStoragesThatDoNotMatchTheirRecords) {
 TEST_F(TorchFileTest, RefusesOtherContainers) {
   EXPECT_THAT(refusal(""), HasSubstr("expected a file written by torch.save"));
   EXPECT_THAT(refusal("hello"), HasSubstr("expected a file written by torch.save"));
-  EXPECT_THAT(refusal("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9 j\xa8P\x19."),
-              HasSubstr("before PyTorch 1.6"));
   EXPECT_THAT(refusal(archive({{"weights", "abc"}})), HasSubstr("without a data.pkl"));
   EXPECT_THAT(refusal(archive({{"data.pkl", "\x80\x02}."}, {"byteorder", "big"}})),
               HasSubstr("byte order 'big'"));

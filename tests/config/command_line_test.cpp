@@ -21,6 +21,9 @@ TEST(CommandLineErrors, UnknownFlagOffersTheNearest) {
   EXPECT_EQ(train_error({"--crop-scale-mn=3"}),
             "unknown flag '--crop_scale_mn'; did you mean --crop_scale_min?");
   EXPECT_EQ(train_error({"--cofnig", "x.yaml"}), "unknown flag '--cofnig'; did you mean --config?");
+  EXPECT_EQ(train_error({"--batch", "3"}), "unknown flag '--batch'; did you mean --batch_size?");
+  EXPECT_EQ(train_error({"--maximize=3"}),
+            "unknown flag '--maximize'; did you mean --maximize_lr?");
   EXPECT_EQ(train_error({"--utterly_unheard_of"}),
             "unknown flag '--utterly_unheard_of'; --help lists the flags");
   EXPECT_EQ(linear_error({"--model_paht", "x"}),
@@ -31,7 +34,8 @@ TEST(CommandLineErrors, UnknownFlagOffersTheNearest) {
 TEST(CommandLineErrors, StrayWords) {
   EXPECT_EQ(train_error({"stl.yaml"}),
             "unexpected argument 'stl.yaml'; every setting is a flag: --name value");
-  EXPECT_THAT(train_error({"--offline", "true"}), StartsWith("unexpected argument 'true'"));
+  EXPECT_THAT(train_error({"--offline", "yes"}), StartsWith("unexpected argument 'yes'"));
+  EXPECT_THAT(train_error({"--offline=true", "true"}), StartsWith("unexpected argument 'true'"));
 }
 
 TEST(CommandLineErrors, MissingValue) {
@@ -137,7 +141,7 @@ TEST(Help, ListsEveryFlagOfTrainWithDefaultAndRange) {
 TEST(Help, ListsEveryFlagOfLinear) {
   const std::string help = printed([] { EXPECT_FALSE(linear({"-h"}).has_value()); });
   LinearConfig config;
-  config.arch = "resnet50";
+  config.arch = model::Arch::kResNet50;
   config.width = 64;
   auto names = keys(to_yaml(config));
   EXPECT_GT(names.size(), 20u);

@@ -18,7 +18,7 @@ TEST(LinearDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.linear.epochs, 100);
   EXPECT_EQ(c.linear.lr, 1e-3);
   EXPECT_EQ(c.linear.weight_decay, 1e-6);
-  EXPECT_EQ(c.linear.bn, "train");
+  EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kTrain);
   EXPECT_EQ(c.linear.seed, 1234u);
   EXPECT_EQ(c.data.dataset, "STL");
   EXPECT_EQ(c.loader.workers, 6);
@@ -41,9 +41,9 @@ TEST(LinearPrecedence, CommandLineOverFileOverDefault) {
   const LinearConfig c = *linear({"--config", file.path(), "--epochs=9", "--width", "16"});
   EXPECT_EQ(c.model_path, "a/b.pt");
   EXPECT_EQ(c.linear.epochs, 9);
-  EXPECT_EQ(c.linear.bn, "eval");
+  EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kEval);
   EXPECT_EQ(c.linear.batch_size, 512);
-  EXPECT_EQ(c.arch, "resnet18");
+  EXPECT_EQ(c.arch, model::Arch::kResNet18);
   EXPECT_EQ(c.width, 16);
 }
 
@@ -71,7 +71,8 @@ TEST(LinearErrors, NameFlagAndExpectation) {
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--width", "0"}),
             "--width: found '0', expected a whole number from 16 to 1024");
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--arch", "vgg"}),
-            "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50");
+            "--arch: found 'vgg', expected one of resnet18, resnet34, resnet50, "
+            "resnet101");
   EXPECT_THAT(linear_error({"--model_path", "a.pt", "--name", "a/b"}),
               HasSubstr("--name: found 'a/b'"));
   EXPECT_THAT(linear_error({"--model_path", "a.pt", "--downstream_root", ""}),

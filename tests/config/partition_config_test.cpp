@@ -96,10 +96,15 @@ TEST(PartitionSettings, ErrorsNameFlagAndExpectation) {
               HasSubstr("--maximize_batch: found '1', expected 0 (the whole set) or at least 2"));
   EXPECT_THAT(partition_tool_error(files({"--maximize_batch", "-3"})),
               HasSubstr("--maximize_batch: found '-3'"));
-  EXPECT_THAT(partition_tool_error(files({"--constrain_relax"})), HasSubstr("add --constrain"));
   EXPECT_THAT(partition_tool_error(files({"--views", "a.npy"})), HasSubstr("did you mean --view"));
   const YamlFile file("view1: a.npy\noverwrite: true\n");
   EXPECT_THAT(partition_tool_error({"--config", file.path()}), HasSubstr(":2"));
+}
+
+TEST(PartitionWarnings, NameTheSettingWithoutEffect) {
+  const auto warnings = partition_tool(files({"--constrain_relax"}))->warnings;
+  EXPECT_EQ(warnings, Words{"--constrain_relax has no effect without --constrain: it is ignored"});
+  EXPECT_TRUE(partition_tool(files({"--constrain_relax", "--constrain"}))->warnings.empty());
 }
 
 }  // namespace

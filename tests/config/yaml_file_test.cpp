@@ -1,4 +1,4 @@
-// Checks that a settings file is a flat map of known names and single values, and that anything
+// Checks that a settings file is a flat map of known names and values, and that anything
 // else is refused by line.
 #include "config/yaml_file.h"
 
@@ -18,6 +18,7 @@ struct Settings {
   int64_t epochs = 200;
   double lr = 1e-3;
   bool offline = false;
+  std::vector<int64_t> milestones = {5};
   std::string name;
   bool resume = false;
 };
@@ -26,6 +27,7 @@ std::vector<Field> fields_of(Settings& s) {
   return {{"epochs", "Training", "N", "", &s.epochs, count_from(1)},
           {"lr", "Training", "X", "", &s.lr, above(0)},
           {"offline", "Training", "", "", &s.offline},
+          {"milestones", "Training", "N,N", "", &s.milestones, count_from(0)},
           {"name", "Run", "NAME", "", &s.name},
           {.name = "resume",
            .group = "Run",
@@ -55,6 +57,28 @@ TEST(YamlFile, ReadsPlainAndQuotedValues) {
   EXPECT_EQ(read("name: 5\n").name, "5");
   EXPECT_EQ(read("{epochs: 4, name: \"x\"}").epochs, 4);
   EXPECT_EQ(read("lr: .5").lr, 0.5);
+}
+
+TEST(YamlFile, ReadsBoolsAsYamlAndPythonWriteThem) {
+  for (const char* word : {"true", "True", "TRUE"}) {
+    EXPECT_TRUE(read(std::string("offline: ") + word).offline) << word;
+  }
+  for (const char* word : {"false", "False", "FALSE"}) {
+    EXPECT_FALSE(read(std::string("offline: ") + word).offline) << word;
+  }
+}
+
+TEST(YamlFile, ReadsListsForListSettings) {
+  using List = std::vector<int64_t>;
+  EXPECT_EQ(read("milestones: [5, 35]\n").milestones, (List{5, 35}));
+  EXPECT_EQ(read("milestones: [ 7 ]\nepochs: 3\n").milestones, List{7});
+  EXPECT_EQ(read("milestones: []\n").milestones, List{});
+  EXPECT_EQ(read("{milestones: [1, 2], epochs: 3}").epochs, 3);
+  EXPECT_EQ(read("milestones:\n  - 1\n  - 20\n  - 300\nepochs: 3\n").milestones,
+            (List{1, 20, 300}));
+  const Settings s = read("milestones:\n- 1\n- 20\nepochs: 4\n");  // unindented is YAML too
+  EXPECT_EQ(s.milestones, (List{1, 20}));
+  EXPECT_EQ(s.epochs, 4);
 }
 
 TEST(YamlFile, EmptyFilesChangeNothing) {
@@ -87,7 +111,7 @@ TEST(YamlErrors, WrongTypeAndOutOfRange) {
     EXPECT_EQ(error_in(std::string("lr: ") + bad),
               std::string("f.yaml:1: lr: found '") + bad + "', expected a number > 0");
   }
-  for (const char* bad : {"yes", "on", "True", "1", "no"}) {
+  for (const char* bad : {"yes", "on", "tRUE", "1", "0", "no"}) {
     EXPECT_EQ(error_in(std::string("offline: ") + bad),
               std::string("f.yaml:1: offline: found '") + bad + "', expected true or false");
   }
@@ -105,6 +129,24 @@ TEST(YamlErrors, NestedValuesAndOtherRoots) {
   EXPECT_EQ(error_in("? [a]\n: 3\n"),
             "f.yaml:1: found a list, expected lines of the form 'name: value'");
   EXPECT_EQ(error_in("~: 3\n"), "f.yaml:1: a setting without a name; expected 'name: value'");
+}
+
+TEST(YamlErrors, ListsThatAreWrong) {
+  const std::string expected =
+      ", expected ascending whole numbers >= 0 with commas between them, such as 5,35";
+  const auto error = [](const std::string& list) { return error_in("lr: 1\nmilestones: " + list); };
+  const std::string place = "f.yaml:2: milestones: found ";
+  EXPECT_EQ(error("[35, 5]\n"), place + "the list '35,5'" + expected);
+  EXPECT_EQ(error("[5, x]\n"), place + "the list '5,x'" + expected);
+  EXPECT_EQ(error("[5, -1]\n"), place + "the list '5,-1'" + expected);
+  EXPECT_EQ(error("[5, ~]\n"), place + "a list with an empty place" + expected);
+  EXPECT_EQ(error("[5, [6]]\n"), place + "a list in a list" + expected);
+  EXPECT_EQ(error("[5, {a: 6}]\n"), place + "a map" + expected);
+  EXPECT_EQ(error("['5', 6]\n"), place + "the text '5'" + expected);
+  EXPECT_EQ(error("\n- 5,6\n- 7\n"), place + "the list entry '5,6'" + expected);
+  EXPECT_THAT(error("!!set [5]\n"), HasSubstr("tag 'tag:yaml.org,2002:set' is not supported"));
+  EXPECT_THAT(error_in("name: [a, b]\n"), HasSubstr("f.yaml:1: name: found a list"));
+  EXPECT_THAT(error_in("offline: [true]\n"), HasSubstr("f.yaml:1: offline: found a list"));
 }
 
 TEST(YamlErrors, DuplicateKey) {
@@ -152,7 +194,8 @@ TEST(YamlErrors, NamesTheFileOnTheCommandLine) {
 // A well-formed file with bytes changed, doubled and removed is read or refused: never another
 // exception, never a crash.
 TEST(YamlFuzz, OnlyUserErrors) {
-  const std::string good = "# note\nepochs: 3\nlr: 1e-2\noffline: true\nname: \"a 'b'\"\n";
+  const std::string good =
+      "# note\nepochs: 3\nlr: 1e-2\noffline: true\nmilestones: [5, 35]\nname: \"a 'b'\"\n";
   const std::string spice = "\n\t :-?,[]{}#&*!|>'\"%@`~<=.\\\xc3\xff\xef\xbb\xbf";
   std::mt19937 random(7);
   int read_well = 0, refused = 0;

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 
@@ -201,6 +202,35 @@ TEST_F(Files, ALockedFolderIsRefusedUntilReleased) {
   EXPECT_NO_THROW(FolderLock{folder_});
 }
 
+// A file system whose flock fails for this reason.
+class NoLocks : public FileSystem {
+ public:
+  explicit NoLocks(int code) : code_(code) {}
+  int flock(int, int) override {
+    errno = code_;
+    return -1;
+  }
+
+ private:
+  int code_;
+};
+
+TEST_F(Files, AFileSystemWithoutLocksIsUsedWithOneWarning) {
+  for (const int code : {ENOSYS, EOPNOTSUPP, ENOLCK, EINVAL, EIO}) {
+    NoLocks without(code);
+    const ReplacedFileSystem replaced(without);
+    ::testing::internal::CaptureStderr();
+    EXPECT_NO_THROW(FolderLock{folder_});
+    const auto said = ::testing::internal::GetCapturedStderr();
+    EXPECT_THAT(said, HasSubstr("cannot lock a folder")) << code;
+    EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  }
+  NoLocks busy(EWOULDBLOCK);
+  const ReplacedFileSystem replaced(busy);
+  EXPECT_THAT(message_of([&] { FolderLock{folder_}; }),
+              HasSubstr("another run is using this folder"));
+}
+
 TEST_F(Files, AFolderThatCannotBeMadeIsNamed) {
   write_atomically(folder_ / "file", "x");
   EXPECT_THAT(message_of([&] { make_writable_folder(folder_ / "file" / "sub"); }),
@@ -212,6 +242,17 @@ TEST(NearestName, OffersOnlyWhatIsNear) {
   EXPECT_EQ(nearest_name("penalty_wieght", names), "penalty_weight");
   EXPECT_EQ(nearest_name("epoch", names), "epochs");
   EXPECT_EQ(nearest_name("zebra", names), "");
+}
+
+// People leave out the end of a name more often than they mistype one.
+TEST(NearestName, OffersTheShortestNameThatBeginsSo) {
+  const std::vector<std::string> names = {"--arch", "--batch_size", "--mixup", "--mixup_max",
+                                          "--k"};
+  EXPECT_EQ(nearest_name("--batch", names), "--batch_size");  // --arch is two edits away
+  EXPECT_EQ(nearest_name("--mix", names), "--mixup");
+  EXPECT_EQ(nearest_name("--mixup_", names), "--mixup_max");
+  EXPECT_EQ(nearest_name("--bacth_size", names), "--batch_size");
+  EXPECT_EQ(nearest_name("--zebra", names), "");
 }
 
 TEST(HumanDuration, IsShort) {

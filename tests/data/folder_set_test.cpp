@@ -6,6 +6,7 @@
 #include "data/expectations.h"
 #include "data/folder_set.h"
 #include "data/write_sets.h"
+#include "ipirm/core/error.h"
 #include "ipirm/data/image_set.h"
 
 namespace ipirm::data {
@@ -17,7 +18,9 @@ using namespace test_sets;
 // JPEG keeps smooth_pixel() within this many values at OpenCV's default quality of 95 (seen: 3).
 constexpr int kJpegTolerance = 4;
 
-DataSets open_set(const fs::path& root) { return open_data_sets({"Folder", root.string()}); }
+DataSets open_set(const fs::path& root, int side = 96) {
+  return open_data_sets({"Folder", root.string(), side});
+}
 
 // One class "a" with train/a/NAME and a valid test/a/0.png.
 fs::path one_image_set(const fs::path& root, const std::string& name) {
@@ -41,6 +44,9 @@ TEST(FolderSet, ReadsBackClassesAndFilesInAlphabeticalOrder) {
     for (int64_t i = 0; i < 12; ++i) {
       const int64_t number = (test ? kTest : 0) + i;
       EXPECT_EQ(set.label(i), i / 4);
+      const char* class_name = i < 4 ? "apple" : i < 8 ? "bee" : "cat";
+      EXPECT_EQ(set.name(i), core::cat(test ? "test/" : "train/", class_name, "/000", i % 4,
+                                       i % 2 ? ".jpg" : ".png"));
       const bool png = i % 2 == 0;
       const auto expected = [&](int c, int y, int x) {
         return png ? pixel(number, c, y, x) : smooth_pixel(number, c, y, x);
@@ -127,7 +133,7 @@ TEST(FolderSet, AVeryLongImageIsCroppedBeforeItIsScaled) {
 TEST(FolderSet, ThreadsShareOneCacheWithinItsBudget) {
   const TempFolder folder;
   write_folder(folder.path(), 4);
-  const DataSets sets = open_folder(folder.path(), 5 * 96 * 96 * 3 + 100);
+  const DataSets sets = open_folder(folder.path(), 96, 5 * 96 * 96 * 3 + 100);
   const auto expected = [](int64_t i) {
     return
         [i](int c, int y, int x) { return i % 2 ? smooth_pixel(i, c, y, x) : pixel(i, c, y, x); };
@@ -156,6 +162,59 @@ TEST(FolderSet, ThreadsShareOneCacheWithinItsBudget) {
   EXPECT_EQ(in_scratch, 7);
 }
 
+// 300x100 with the thirds 10, 200 and 90: what is cut off and what is kept can be told apart.
+void write_thirds(const fs::path& path, bool tall) {
+  write_image(path, tall ? 300 : 100, tall ? 100 : 300, [tall](int, int y, int x) {
+    const int along = tall ? y : x;
+    return along < 100 ? 10 : along < 200 ? 200 : 90;
+  });
+}
+
+TEST(FolderSet, TheOuterThirdsAreCutOffOrKept) {
+  const TempFolder folder;
+  write_thirds(one_image_set(folder.path(), "tall.png"), true);
+  write_thirds(folder.path() / "train" / "a" / "wide.png", false);
+  for (const int side : {96, 100, 40}) {
+    const DataSets sets = open_set(folder.path(), side);
+    EXPECT_FALSE(sets.train->differing_sizes());
+    for (int64_t i = 0; i < 2; ++i)
+      EXPECT_EQ(num_wrong(*sets.train, i, side, [](int, int, int) { return 200; }), 0) << side;
+  }
+  const DataSets sets = open_set(folder.path(), 0);
+  EXPECT_TRUE(sets.train->differing_sizes());
+  for (int64_t i = 0; i < 2; ++i) {
+    std::vector<uint8_t> scratch;
+    const Image image = sets.train->image(i, scratch);
+    ASSERT_EQ(image.height, i == 0 ? 300 : 100);
+    ASSERT_EQ(image.width, i == 0 ? 100 : 300);
+    for (int y = 0; y < image.height; ++y) {
+      for (int x = 0; x < image.width; ++x) {
+        const int along = i == 0 ? y : x;
+        ASSERT_EQ(value_at(image, 1, y, x), along < 100 ? 10 : along < 200 ? 200 : 90);
+      }
+    }
+  }
+}
+
+TEST(FolderSet, TheCacheCountsTheBytesOfEachImage) {
+  const TempFolder folder;
+  for (const int side : {10, 20, 30, 40}) {
+    write_image(one_image_set(folder.path(), core::cat(side, ".png")), side, 2 * side,
+                [](int c, int y, int x) { return pixel(1, c, y, x); });
+  }
+  const auto bytes = [](int64_t side) { return 3 * side * 2 * side; };
+  // Room for all but the third: the second asked for last finds less than it needs.
+  const DataSets sets = open_folder(folder.path(), 0, bytes(10) + bytes(20) + bytes(40));
+  std::vector<uint8_t> scratch;
+  for (const int64_t i : {3, 0, 2, 1}) sets.train->image(i, scratch);
+  std::vector<bool> cached;
+  for (int64_t i = 0; i < 4; ++i) {
+    scratch.assign(bytes(40), 0);
+    cached.push_back(sets.train->image(i, scratch).pixels != scratch.data());
+  }
+  EXPECT_EQ(cached, (std::vector<bool>{true, true, false, true}));
+}
+
 TEST(FolderSet, AnEmptyClassIsReported) {
   const TempFolder folder;
   write_folder(folder.path(), 1);
@@ -171,11 +230,7 @@ TEST(FolderSet, MissingFoldersAreReported) {
                     {(folder.path() / "train").string(), "--data_root"});
   fs::create_directories(folder.path() / "train");
   expect_user_error([&] { open_set(folder.path()); },
-                    {(folder.path() / "train").string(), "no class folder"});
-  write_folder(folder.path(), 1);
-  fs::remove_all(folder.path() / "test");
-  expect_user_error([&] { open_set(folder.path()); },
-                    {(folder.path() / "test").string(), "cannot be read"});
+                    {(folder.path() / "train").string(), "no class folder and no image"});
 }
 
 TEST(FolderSet, ClassesMustBeTheSame) {
@@ -193,7 +248,8 @@ TEST(FolderSet, AFileThatIsNoImageIsReportedAtOnce) {
   const TempFolder folder;
   const fs::path path = one_image_set(folder.path(), "x.png");
   write_file(path, {'h', 'e', 'l', 'l', 'o'});
-  expect_user_error([&] { open_set(folder.path()); }, {path.string(), "no PNG, JPEG, BMP or WebP"});
+  expect_user_error([&] { open_set(folder.path()); },
+                    {path.string(), "no PNG, JPEG, BMP, WebP, TIFF"});
   write_file(path, {});
   expect_user_error([&] { open_set(folder.path()); }, {path.string(), "is empty"});
   fs::remove(path);
@@ -259,15 +315,19 @@ INSTANTIATE_TEST_SUITE_P(
                       Damage{"x.png", cut_to_bytes(20), {"ends at byte 20"}},
                       Damage{"x.png", put(300, {1, 2, 3, 4, 5}), {"checksum", "chunk at byte 33"}},
                       Damage{"x.png", put(12, {'X'}), {"checksum", "chunk at byte 8"}},
+                      Damage{"x.tif", cut_to(.5), {"ends at byte"}},
+                      Damage{"x.tif", put(300, Bytes(2000, 0xFF)), {"cannot be decoded"}},
+                      Damage{"x.tif", cut_to_bytes(6), {"ends at byte 6"}},
+                      Damage{"x.ppm", cut_to(.5), {"ends at byte"}},
+                      Damage{"x.ppm", put(3, {'x'}), {"byte 3 is no digit"}},
                       Damage{"x.jpg", cut_to(.5), {"ends at byte", "end-of-image"}},
                       Damage{"x.jpg", cut_to_bytes(12), {"ends at byte 12"}},
-                      Damage{"x.jpg", put(20, {7}), {"byte 20 is 7", "JPEG marker"}},
+                      Damage{"x.jpg", put(4, {0, 1}), {"byte 2 has 1 bytes"}},
                       Damage{"x.jpg", make_huge_jpeg, {"32767x32767", "at most"}},
                       Damage{"x.bmp", cut_to(.5), {"ends at byte"}},
                       Damage{"x.bmp", cut_to_bytes(16), {"ends at byte 16"}},
                       Damage{"x.bmp", put(18, {0x40, 0x9C}), {"40000x100", "1..32768"}},
                       Damage{"x.bmp", put(18, {0, 0, 0, 0}), {"0x100"}},
-                      Damage{"x.bmp", put(30, {1}), {"compression 1"}},
                       Damage{"x.webp", cut_to(.5), {"ends at byte"}},
                       Damage{
                           "x.webp", put(40, Bytes(400, 0xA5)), {"cannot be decoded", "120x100"}}));

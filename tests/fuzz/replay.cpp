@@ -82,7 +82,7 @@ void replay(const Target& target, const fs::path& corpus, double seconds) {
     mutate(content, seeds[random() % seeds.size()], random);
     target.run(content);
   }
-  std::printf("%-12s %lld inputs, no finding\n", target.name, static_cast<long long>(runs));
+  std::printf("%-18s %lld inputs, no finding\n", target.name, static_cast<long long>(runs));
 }
 
 int main_of(int argc, char** argv) {

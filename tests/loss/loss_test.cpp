@@ -85,5 +85,40 @@ TEST(MinimizeObjectiveProperties, SwappingEnvironmentsChangesNothing) {
   EXPECT_NEAR(a.loss.item<double>(), b.loss.item<double>(), 1e-14);
 }
 
+// The variance of the environments' losses, by hand, and its gradient by finite differences.
+TEST(Penalty, VrexIsTheVarianceOfTheEnvironmentsLosses) {
+  torch::manual_seed(8);
+  const auto z1 = torch::nn::functional::normalize(torch::randn({12, 5}, torch::kFloat64)),
+             z2 = torch::nn::functional::normalize(torch::randn({12, 5}, torch::kFloat64));
+  const auto environment = torch::randint(0, 3, {2, 12}, torch::kInt64);
+  LossOptions options;
+  options.num_env = 3;
+  options.penalty = Penalty::kVrex;
+  double expected = 0;
+  for (int64_t p = 0; p < 2; ++p) {
+    std::vector<double> losses;
+    for (int64_t e = 0; e < 3; ++e) {
+      const auto own = (environment[p] == e).nonzero().squeeze(1);
+      ASSERT_GT(own.size(0), 1);
+      losses.push_back(
+          info_nce(z1.index_select(0, own), z2.index_select(0, own), .5).item<double>());
+    }
+    const double mean = (losses[0] + losses[1] + losses[2]) / 3;
+    for (const double loss : losses) expected += (loss - mean) * (loss - mean) / 2 / 2;
+  }
+  const auto terms = minimize_objective(z1, z2, environment, .7, options);
+  EXPECT_NEAR(terms.penalty.item<double>(), expected, 1e-12);
+  EXPECT_NEAR(terms.loss.item<double>(), terms.contrastive.item<double>() + .7 * expected, 1e-12);
+
+  const auto x = z1.clone().requires_grad_(true);
+  minimize_objective(x, z2, environment, .7, options).loss.backward();
+  const auto value = [&](double step) {
+    auto moved = z1.clone();
+    moved[3][2] += step;
+    return minimize_objective(moved, z2, environment, .7, options).loss.item<double>();
+  };
+  EXPECT_NEAR(x.grad()[3][2].item<double>(), (value(1e-6) - value(-1e-6)) / 2e-6, 1e-7);
+}
+
 }  // namespace
 }  // namespace ipirm::loss

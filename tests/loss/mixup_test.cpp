@@ -115,49 +115,42 @@ TEST(DrawMix, EveryPartOfTheKeyMatters) {
   EXPECT_EQ(first(MixKey{7, 1, 2}.of_batch()), first(MixKey{7, 1, 2}.of_batch()));
 }
 
-// Stands in for a network: a fixed linear map, without BatchNorm.
-struct Projection {
-  torch::Tensor weight = torch::randn({12, 5}, torch::kFloat64);
-  mutable std::vector<int64_t> sizes;  // of the batches embedded
-
-  Embed embed() const {
-    return [this](const torch::Tensor& images) {
-      sizes.push_back(images.size(0));
-      return F::normalize(images.flatten(1).mm(weight));
-    };
-  }
-};
-
 // To the bit: draws follow the samples, not the environments' numbers.
-TEST(MixedEnvironmentTerms, SwappingEnvironmentsChangesNothing) {
+TEST(PlanMixup, RenamingEnvironmentsChangesNothing) {
   torch::manual_seed(4);
-  const Projection projection;
-  const auto view1 = torch::randn({16, 3, 2, 2}, torch::kFloat64), z2 = unit(16, 5);
-  LossOptions options;
-  options.num_env = 3;
-  const auto environment = torch::randint(0, 3, {16}, torch::kInt64);
-  const auto renamed = torch::tensor({2, 0, 1}, torch::kInt64).index_select(0, environment);
-  const auto terms = [&](const torch::Tensor& e) {
-    return mixed_environment_terms(view1, z2, e, 0, {1, 1, 0}, options, projection.embed());
-  };
-  const auto a = terms(environment), b = terms(renamed);
-  EXPECT_TRUE(torch::equal(a.contrastive, b.contrastive));
-  EXPECT_TRUE(torch::equal(a.penalty, b.penalty));
-  EXPECT_EQ(a.contrastive.sizes(), (std::vector<int64_t>{1, 3}));
+  const auto environment = torch::randint(0, 3, {2, 16}, torch::kInt64);
+  const auto renamed =
+      torch::tensor({2, 0, 1}, torch::kInt64).index_select(0, environment.flatten()).view({2, 16});
+  const auto a = plan_mixup({1, 1, 0}, 16, 1, environment),
+             b = plan_mixup({1, 1, 0}, 16, 1, renamed);
+  ASSERT_EQ(a.partitions.size(), 2u);
+  for (size_t p = 0; p < 2; ++p) {
+    ASSERT_EQ(a.partitions[p].size(), b.partitions[p].size());
+    for (size_t e = 0; e < a.partitions[p].size(); ++e) {
+      const auto &x = a.partitions[p][e], &y = b.partitions[p][e];
+      EXPECT_TRUE(torch::equal(x.samples, y.samples));
+      EXPECT_TRUE(torch::equal(x.mix.lam, y.mix.lam));
+      EXPECT_TRUE(torch::equal(x.mix.partner, y.mix.partner));
+    }
+  }
 }
 
-TEST(MixedEnvironmentTerms, AnEnvironmentOfOneSampleOrNoneIsNotEmbeddedAndCountsZero) {
-  torch::manual_seed(5);
-  const Projection projection;
-  const auto view1 = torch::randn({4, 3, 2, 2}, torch::kFloat64), z2 = unit(4, 5);
-  LossOptions options;
-  options.num_env = 4;
-  const auto environment = torch::tensor({2, 0, 0, 0}, torch::kInt64);
-  const auto found =
-      mixed_environment_terms(view1, z2, environment, 0, {1, 1, 0}, options, projection.embed());
-  EXPECT_EQ(projection.sizes, std::vector<int64_t>{3});
-  EXPECT_EQ((found.contrastive != 0).sum().item<int64_t>(), 1);
-  EXPECT_EQ((found.penalty != 0).sum().item<int64_t>(), 1);
+TEST(PlanMixup, CoversEachEnvironmentOfTwoSamplesOrMore) {
+  const auto plan = plan_mixup({1, 1, 0}, 6, 1, torch::tensor({{2, 0, 0, 3, 0, 3}}));
+  ASSERT_EQ(plan.partitions.size(), 1u);
+  ASSERT_EQ(plan.partitions[0].size(), 2u);  // not the lone sample of environment 2
+  EXPECT_TRUE(torch::equal(plan.partitions[0][0].samples, torch::tensor({1, 2, 4})));
+  EXPECT_TRUE(torch::equal(plan.partitions[0][1].samples, torch::tensor({3, 5})));
+  EXPECT_EQ(plan.partitions[0][0].mix.lam.size(0), 3);
+  EXPECT_EQ(plan.batch.lam.size(0), 6);
+  EXPECT_TRUE(plan_mixup({1, 1, 0}, 6, 1, {}).partitions.empty());
+}
+
+TEST(EnvironmentsSideBySide, WhatWasNotEmbeddedCountsZero) {
+  const auto term = [](double x) { return torch::full({}, x, torch::kFloat64); };
+  const auto found = environments_side_by_side({{term(2), term(3)}}, 4, torch::kFloat64);
+  EXPECT_TRUE(torch::equal(found.contrastive, torch::tensor({{2., 0., 0., 0.}}, torch::kFloat64)));
+  EXPECT_TRUE(torch::equal(found.penalty, torch::tensor({{3., 0., 0., 0.}}, torch::kFloat64)));
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ class BatchRisk : public ::testing::TestWithParam<std::string> {};
 TEST_P(BatchRisk, Golden) {
   const auto& name = GetParam();
   auto options = golden_options(name);
-  options.irm_mode = name == "max_objective_v2" ? "v2" : "v1";
+  options.irm_mode = name == "max_objective_v2" ? IrmMode::kVariance : IrmMode::kPenalty;
   options.balance.nonorm = golden_scalar(name, "nonorm") != 0;
   const auto risk =
       batch_risk(golden(name, "z1"), golden(name, "z2"), golden(name, "split"), options);

@@ -1,4 +1,5 @@
 # Gives ipirm-export models as PyTorch's users save them, and broken ones: what comes out, and one line for every refusal.
+import argparse
 import collections
 import concurrent.futures
 import os
@@ -18,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from plain_resnet import ARCHITECTURES, Net  # noqa: E402
 
 PROGRAM = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin")).resolve() / "ipirm-export"
+LEGACY = {"_use_new_zipfile_serialization": False}
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
@@ -129,7 +131,60 @@ def variants():
     }
     for protocol in (2, 3, 4, 5):
         cases[f"protocol_{protocol}"] = ({"model": state, **beside}, {"pickle_protocol": protocol}, None, state)
+        cases[f"legacy_protocol_{protocol}"] = (
+            {"model": state, **beside}, {"pickle_protocol": protocol, **LEGACY}, None, state
+        )
+    for name in ("ordered_dict", "mixed_types", "strided", "one_storage", "parameters", "from_cuda"):
+        value, _, place, expected = cases[name]
+        cases[f"legacy_{name}"] = (value, LEGACY, place, expected)
     return cases
+
+
+def prefixed(prefix, state):
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+def named_variants():
+    """name -> (what is saved, keywords of torch.save, what the log says of it); the same encoder in all of them."""
+    net = make_net("resnet18")
+    state = net.state_dict()
+    encoder = {name: tensor for name, tensor in state.items() if name.startswith("f.")}
+    vision = expected_export(state)
+    # What thop.profile() leaves in every module.
+    counted = make_net("resnet18")
+    for module in counted.modules():
+        module.register_buffer("total_ops", torch.zeros(1, dtype=torch.float64))
+        module.register_buffer("total_params", torch.zeros(1, dtype=torch.float64))
+    counters = 2 * len(list(counted.modules()))
+    optimizer = torch.optim.Adam(net.parameters())
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, abs)
+    beside = {"args": argparse.Namespace(lr=0.1), "optimizer": optimizer, "scheduler": scheduler, "best": {1.0}}
+    headless = "no projection head in it"
+    classifier = {"fc.weight": torch.zeros(10, 128), "fc.bias": torch.zeros(10)}
+    moco = {
+        **prefixed("module.encoder_q.", {**vision, "fc.0.weight": torch.zeros(4, 4)}),
+        **prefixed("module.encoder_k.", vision),
+        "module.queue": torch.zeros(4, 8),
+    }
+    return {
+        "thop": (torch.nn.DataParallel(counted).state_dict(), {},
+                 f"stripped 'module.', ignored {counters} total_ops/total_params"),
+        "model_state_dict": ({**beside, "model_state_dict": state}, {}, "read 'model_state_dict'"),
+        "legacy_model_state_dict": ({**beside, "model_state_dict": state}, LEGACY, "read 'model_state_dict'"),
+        "encoder": (encoder, {}, headless),
+        # torch.compile() of a DataParallel, without its import of seconds.
+        "compiled": (prefixed("_orig_mod.module.", state), {}, "stripped '_orig_mod.', stripped 'module.'"),
+        "torchvision": (vision, {}, f"names are torchvision's, {headless}"),
+        "torchvision_fc": ({**vision, **classifier}, {}, f"names are torchvision's, ignored 2 of 'fc', {headless}"),
+        "backbone": ({"state_dict": prefixed("backbone.", vision), "net": None}, {},
+                     f"read 'state_dict', stripped 'backbone.', names are torchvision's, {headless}"),
+        "moco": (
+            {"state_dict": moco, "arch": "resnet18"}, LEGACY,
+            "read 'state_dict', stripped 'module.encoder_q.', names are torchvision's, ignored 1 of 'fc', "
+            f"left out 121 without 'module.encoder_q.' ('module.encoder_k.conv1.weight' ...), {headless}",
+        ),
+        "objects": ({**state, "args": beside["args"], "best": {1}}, {}, "left out 2 that hold no tensor ('args' ...)"),
+    }
 
 
 def save(value, path, keywords, place):
@@ -188,6 +243,20 @@ class ExchangeTest(unittest.TestCase):
                     self.assertEqual(found[key].shape, tensor.shape, key)
                     self.assertEqual(bits(found[key]), bits(tensor), key)
 
+    def test_names_of_other_programs_are_read_and_told(self):
+        cases = named_variants()
+        for name, (value, keywords, _) in cases.items():
+            torch.save(value, self.root / f"{name}.pt", **keywords)
+        expected = expected_export(make_net("resnet18").state_dict())
+        for name, result in self.export_all(list(cases)).items():
+            with self.subTest(name):
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertIn(f"{name}.pt: {cases[name][2]}\n", result.stdout)
+                found = torch.load(self.root / f"{name}.out", weights_only=True)
+                self.assertEqual(list(found), torchvision_names("resnet18"))
+                for key, tensor in expected.items():
+                    self.assertEqual(bits(found[key]), bits(tensor), key)
+
     def test_names_are_torchvisions(self):
         for arch, count in (("resnet18", 120), ("resnet34", 216), ("resnet50", 318)):
             with self.subTest(arch):
@@ -205,21 +274,31 @@ class ExchangeTest(unittest.TestCase):
     def test_hostile_files_are_refused_and_run_nothing(self):
         state = make_net("resnet18").state_dict()
         trace = self.root / "made"
-        for protocol in (2, 4):
-            for number, value in enumerate(
-                ({**state, "x": Hostile(str(trace))}, {"model": state, "x": [Hostile(str(trace))]}, Hostile(str(trace)))
-            ):
-                with self.subTest(protocol=protocol, number=number):
-                    torch.save(value, self.root / "hostile.pt", pickle_protocol=protocol)
-                    result = export(self.root / "hostile.pt", self.root / "hostile.out")
-                    self.check_refused(result, "hostile.pt", f"{os.mkdir.__module__}.mkdir")
+        hostile = Hostile(str(trace))
+        asked_for = (hostile, {"model": hostile}, {**state, "f.0.weight": hostile}, {**state, "g.3.bias": hostile})
+        beside = ({**state, "x": hostile}, {"model": state, "x": [hostile]})
+        for keywords in ({}, {"pickle_protocol": 4, **LEGACY}):
+            for number, value in enumerate((*asked_for, *beside)):
+                with self.subTest(keywords=keywords, number=number):
+                    torch.save(value, self.root / "hostile.pt", **keywords)
+                    result = export(self.root / "hostile.pt", self.root / "hostile.out", "--overwrite")
                     self.assertFalse(trace.exists())
-                    self.assertFalse((self.root / "hostile.out").exists())
+                    if number < len(asked_for):
+                        self.check_refused(result, "hostile.pt", f"{os.mkdir.__module__}.mkdir")
+                        self.assertFalse((self.root / "hostile.out").exists())
+                    else:  # not asked for: neither read nor run
+                        self.assertEqual((result.returncode, result.stderr), (0, ""))
+                        (self.root / "hostile.out").unlink()
 
     def test_damaged_files_are_refused(self):
-        torch.save(make_net("resnet18").state_dict(), self.root / "whole.pt")
+        state = make_net("resnet18").state_dict()
+        torch.save(state, self.root / "whole.pt")
         whole = (self.root / "whole.pt").read_bytes()
+        torch.save(state, self.root / "legacy.pt", **LEGACY)
+        legacy = (self.root / "legacy.pt").read_bytes()
         damaged = {f"cut_{i}": whole[: len(whole) * i // 4] for i in range(4)}
+        damaged |= {f"legacy_cut_{i}": legacy[: (len(legacy) - 1) * i // 4] for i in range(5)}
+        damaged["legacy_long"] = legacy + b"x"
         for i in range(1, 4):  # tensors fill the file but for its ends
             at = len(whole) * i // 4
             damaged[f"flip_{i}"] = whole[:at] + bytes([whole[at] ^ 16]) + whole[at + 1 :]

@@ -2,7 +2,9 @@
 # The operators as a Python process uses them: loading, values, autograd, FakeTensor, errors.
 import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
 
 try:
@@ -12,12 +14,27 @@ except ImportError:
     sys.exit(77)
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-torch.ops.load_library(str(pathlib.Path(os.environ["IPIRM_BIN"]).parent / "lib/libipirm_ops.so"))
+LIBRARY = str(pathlib.Path(os.environ["IPIRM_BIN"]).parent / "lib/libipirm_ops.so")
+torch.ops.load_library(LIBRARY)
 OPS = torch.ops.ipirm
 
 
 def unit(n, d, dtype=torch.float64):
     return torch.nn.functional.normalize(torch.randn(n, d, dtype=torch.float64)).to(dtype)
+
+
+def standard_error(call):
+    """What the library writes meanwhile: PyTorch's own warnings of C++ go there, not through Python's."""
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            call()
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+        file.seek(0)
+        return file.read().decode()
 
 
 class Operators(unittest.TestCase):
@@ -61,9 +78,18 @@ class Operators(unittest.TestCase):
 
     def test_environment_loss_is_differentiable_once(self):
         z1, z2 = (t.requires_grad_(True) for t in self.batch()[:2])
-        contrastive, _ = OPS.environment_loss(z1, z2, torch.zeros(1, 10, dtype=torch.long), 1, .5, .5)
-        grad, = torch.autograd.grad(contrastive.sum(), z1, retain_graph=True)
+        losses = OPS.environment_loss(z1, z2, torch.zeros(1, 10, dtype=torch.long), 1, .5, .5)
+        grad, = torch.autograd.grad(losses[0].sum(), z1, retain_graph=True)
         self.assertFalse(grad.requires_grad)
+        for loss in losses:
+            # A gradient that does not depend on the loss (mean), and one that does.
+            for value in (loss.mean(), loss.square().sum()):
+                grad, = torch.autograd.grad(value, z1, create_graph=True)
+                torch.testing.assert_close(grad, torch.autograd.grad(value, z1, retain_graph=True)[0])
+                # Beside another term the missing one would be lost without a word.
+                with self.assertRaisesRegex(RuntimeError, "differentiable once"):
+                    (grad.square().sum() + z1.sum()).backward()
+                (grad.detach() * z1).sum().backward()
 
     def test_fake_tensors_have_the_right_shapes(self):
         with FakeTensorMode():
@@ -85,6 +111,66 @@ class Operators(unittest.TestCase):
         z1.requires_grad_(True)
         torch.library.opcheck(OPS.environment_loss.default, (z1, z2, torch.zeros(1, 10, dtype=torch.long), 2, .5, .5), test_utils=checks)
 
+    # What each operator gives for inputs of one type: its outputs, then the gradients.
+    def results(self, z1, z2, w, autocast=None):
+        z1, z2 = (t.detach().clone().requires_grad_(True) for t in (z1, z2))
+        environment = torch.arange(20).reshape(2, 10) % 3 % 2
+        with torch.autocast("cpu", autocast, enabled=autocast is not None):
+            out = [*OPS.partition_risk(z1, z2, w, .5, .4, .7), *OPS.partition_risk_mixup(z1, z2, w, w[:, 0], None, .5, 1.)]
+            for temperatures in ((.5, .4), (.03, .03)):  # the fused form, and that of ATen operations
+                losses = OPS.environment_loss(z1, z2, environment, 2, *temperatures)
+                out += losses
+                (losses[0].mean() + .2 * losses[1].mean()).backward()
+        return [t.detach() for t in out], [z1.grad, z2.grad]
+
+    def test_autocast_changes_nothing(self):
+        inputs = self.batch(dtype=torch.float32)
+        plain = self.results(*inputs)
+        for dtype in (torch.bfloat16, torch.float16):
+            torch.testing.assert_close(self.results(*inputs, autocast=dtype), plain, rtol=0, atol=0)
+
+    def test_half_precision_is_computed_in_float32(self):
+        for dtype in (torch.bfloat16, torch.float16):
+            half = [t.to(dtype) for t in self.batch(dtype=torch.float32)]
+            outputs, grads = self.results(*half)
+            exact, exact_grads = self.results(*(t.float() for t in half))
+            grads_of_weights = (2, 5)
+            for i, (found, expected) in enumerate(zip(outputs, exact)):
+                kind = dtype if i in grads_of_weights else torch.float32
+                torch.testing.assert_close(found, expected.to(kind), rtol=0, atol=0)
+            for found, expected in zip(grads, exact_grads):
+                self.assertEqual(found.dtype, dtype)
+                # Two backward passes were added up in the narrow type.
+                torch.testing.assert_close(found.float(), expected, rtol=.02, atol=.02)
+            # A narrow feature beside a wide weight, as under autocast.
+            wide = OPS.partition_risk(half[0], half[1], half[2].float(), .5, .4, .7)
+            self.assertEqual([t.dtype for t in wide], [torch.float32] * 3)
+            with FakeTensorMode() as mode:
+                fake = [mode.from_tensor(t) for t in half]
+                found = OPS.partition_risk(*fake, .5, .4, .7) + OPS.environment_loss(
+                    fake[0], fake[1], torch.zeros(1, 10, dtype=torch.long), 2, .5, .5)
+                self.assertEqual([t.dtype for t in found], [torch.float32] * 2 + [dtype] + [torch.float32] * 2)
+
+    def test_rows_that_are_not_normalised_are_named_once(self):
+        z1, z2, w = self.batch()
+        environment = torch.zeros(1, 10, dtype=torch.long)
+        for call in (lambda z: OPS.partition_risk(z, z2, w, .5, .5, 1.),
+                     lambda z: OPS.partition_risk_mixup(z, z2, w, w[:, 0], None, .5, 1.),
+                     lambda z: OPS.environment_loss(z, z2, environment, 1, .5, .5)):
+            for z, silent, expected in ((z1, False, 0), (9 * z1, False, 1), (z1 / 9, False, 1), (9 * z1, True, 0), (z1.bfloat16().double(), False, 0)):
+                OPS.set_norm_warning(not silent)
+                said = standard_error(lambda: (call(z), call(z)))
+                self.assertEqual(said.count("mean length of"), expected, said)
+        OPS.set_norm_warning(False)
+
+    def test_the_environment_silences_the_warning(self):
+        code = ("import sys, torch; torch.ops.load_library(sys.argv[1]); z = torch.ones(4, 9)\n"
+                "torch.ops.ipirm.partition_risk(z, z, torch.ones(4, 2), .5, .5, .5)")
+        for value, expected in (("1", False), ("0", True), (None, True)):
+            environment = dict(os.environ, **({"IPIRM_NO_NORM_WARNING": value} if value else {}))
+            run = subprocess.run([sys.executable, "-c", code, LIBRARY], env=environment, capture_output=True, text=True, check=True)
+            self.assertEqual("mean length of 3" in run.stderr, expected, run.stderr)
+
     def test_what_does_not_fit_is_refused(self):
         z1, z2, w = self.batch()
         environment = torch.zeros(1, 10, dtype=torch.long)
@@ -92,7 +178,8 @@ class Operators(unittest.TestCase):
             ("weights must be", lambda: OPS.partition_risk(z1, z2, w[:5], .5, .5, 1.)),
             ("both be", lambda: OPS.partition_risk(z1, z2[:5], w, .5, .5, 1.)),
             ("one dtype", lambda: OPS.partition_risk(z1, z2, w.float(), .5, .5, 1.)),
-            ("float32 or float64", lambda: OPS.partition_risk(z1.half(), z2.half(), w.half(), .5, .5, 1.)),
+            ("floating-point features", lambda: OPS.partition_risk(z1.long(), z2.long(), w.long(), .5, .5, 1.)),
+            ("one dtype", lambda: OPS.partition_risk(z1, z2.bfloat16(), w, .5, .5, 1.)),
             ("temperatures must be above 0", lambda: OPS.partition_risk(z1, z2, w, 0., .5, 1.)),
             ("must not be negative", lambda: OPS.partition_risk(z1, z2, w, .5, .5, -1.)),
             ("partner must be", lambda: OPS.partition_risk_mixup(z1, z2, w, w[:, 0], environment[0, :4], .5, 1.)),

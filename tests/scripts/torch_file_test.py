@@ -1,5 +1,8 @@
-# Checks torch files against PyTorch: each reads what the other has written.
+# Checks torch files of both formats against PyTorch: each reads what the other has written.
+import argparse
 import collections
+import datetime
+import decimal
 import os
 import pathlib
 import subprocess
@@ -8,9 +11,10 @@ import tempfile
 import unittest
 
 try:
+    import numpy
     import torch
 except ImportError as error:
-    print(f"skipped: torch cannot be imported ({error})")
+    print(f"skipped: torch or numpy cannot be imported ({error})")
     sys.exit(77)
 
 TOOL = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin")).parent / "tests" / "checkpoint_test"
@@ -19,11 +23,16 @@ DTYPES = (
 )
 
 
+LEGACY = {"_use_new_zipfile_serialization": False}
+
+
 class Hostile:
-    """Would run a command when unpickled."""
+    """Would make a file when unpickled."""
+
+    trace = None
 
     def __reduce__(self):
-        return os.system, ("true",)
+        return os.system, (f"touch {self.trace}",)
 
 
 class Subclass(torch.Tensor):
@@ -101,6 +110,36 @@ def accepted_cases():
         "optimizer": optimizer.state_dict(),
         "scheduler": scheduler.state_dict(),
     }
+    foreign = {
+        "args": argparse.Namespace(lr=0.1, nested=argparse.Namespace(x=[1])),
+        "scalar": numpy.float64(0.25),
+        "array": numpy.arange(6).reshape(2, 3),
+        "when": datetime.datetime(2020, 1, 2, 3, 4),
+        "path": pathlib.PurePosixPath("/a/b"),
+        "price": decimal.Decimal("1.5"),
+        "set": {1, 2},
+        "frozen": frozenset("ab"),
+        "bytes": bytearray(b"abc"),
+        "many": collections.defaultdict(list, a=[1]),
+        "deque": collections.deque([1, 2]),
+        "named": torch.finfo,
+        "large": 2**3000,
+        "function": print,
+        "hostile": [Hostile()],
+        "scheduler_itself": scheduler,
+        "optimizer_itself": optimizer,
+        "module": small_model(),
+        "complex": torch.zeros(3, dtype=torch.complex64),
+        "float8": torch.zeros(3, dtype=torch.float8_e4m3fn),
+        "sparse": torch.eye(2).to_sparse(),
+        "meta": torch.zeros(3, device="meta"),
+        "storage": torch.arange(3.0).untyped_storage(),
+        "dtype": torch.float32,
+        "device": torch.device("cpu"),
+    }
+    recursive = ([],)
+    recursive[0].append(recursive)
+    foreign["recursive"] = recursive
     cases = {
         "ordered_dict": accepted(state),
         "dict": accepted(plain),
@@ -112,6 +151,12 @@ def accepted_cases():
         "scalars_beside_tensors": accepted({**plain, "epoch": 3}, plain),
         "parameters": accepted(dict(model.named_parameters())),
         "keep_vars": accepted(model.state_dict(keep_vars=True), state),
+        "model_state_dict": accepted({**beside, "model_state_dict": state}, state),
+        "foreign_values": accepted({**foreign, "state_dict": state}, state),
+        "foreign_entries": accepted({**plain, **foreign}, plain),
+        "foreign_entries_4": accepted({**plain, **foreign}, plain, pickle_protocol=4),
+        "foreign_entries_5": accepted({**plain, **foreign}, plain, pickle_protocol=5),
+        "two_dicts_of_tensors": accepted({"ema": plain, "net": wrapped}, wrapped),
         "protocol_3": accepted({"raw": b"abc", "model": state}, state, pickle_protocol=3),
         "protocol_4": accepted({"model": state, "epoch": 3}, state, pickle_protocol=4),
         "protocol_5": accepted(wrapped, pickle_protocol=5),
@@ -119,24 +164,35 @@ def accepted_cases():
     }
     for dtype in DTYPES:
         cases[dtype] = accepted({"w": (torch.rand(3, 5) * 4).to(getattr(torch, dtype))})
+    # The format before PyTorch 1.6 of all that, and with every protocol of what has most in it.
+    for name, (value, keywords, expected) in list(cases.items()):
+        cases[f"legacy_{name}"] = (value, {**keywords, **LEGACY}, expected)
+    for protocol in (2, 3, 4, 5):
+        cases[f"legacy_protocol_{protocol}"] = accepted(
+            {**foreign, **beside, "state_dict": wrapped}, wrapped, pickle_protocol=protocol, **LEGACY
+        )
     return cases
 
 
 def refused_cases():
     """name -> (what is saved, keywords of torch.save, a part of the message)."""
     w = torch.rand(3, 4)
-    return {
-        "hostile": ({"w": w, "x": Hostile()}, {}, f"{os.system.__module__}.system"),
+    both = {
+        "hostile": (Hostile(), {}, f"{os.system.__module__}.system"),
+        "hostile_model": ({"model": Hostile()}, {}, f"{os.system.__module__}.system"),
+        "hostile_4": (Hostile(), {"pickle_protocol": 4}, f"{os.system.__module__}.system"),
         "whole_module": (small_model(), {}, "torch.nn.modules.container.Sequential"),
         "subclass": ({"w": w.as_subclass(Subclass)}, {}, "_rebuild_from_type_v2"),
         "complex": ({"w": w.to(torch.complex64)}, {}, "torch.ComplexFloatStorage"),
         "sparse": ({"w": w.to_sparse()}, {}, "_rebuild_sparse_tensor"),
-        "function": ({"w": w, "x": print}, {}, "print"),
-        "set": ({"w": w, "x": {1, 2}}, {"pickle_protocol": 4}, "EMPTY_SET"),
+        "float8": ({"w": w.to(torch.float8_e5m2)}, {}, "_rebuild_tensor_v3"),
+        "function": ({"w": print}, {}, "'w' is an object of "),
+        "ambiguous": ({"model": {"w": w}, "net": {"w": w}}, {}, "under 'model' and under 'net'"),
         "bare_tensor": (w, {}, "holds a tensor, expected a dict"),
         "no_tensors": ({"epoch": 3, "lr": 0.1}, {}, "holds no tensors"),
-        "legacy": ({"w": w}, {"_use_new_zipfile_serialization": False}, "before PyTorch 1.6"),
     }
+    legacy = {f"legacy_{name}": (v, {**k, **LEGACY}, m) for name, (v, k, m) in both.items()}
+    return {**both, **legacy}
 
 
 def bits(tensor):
@@ -151,6 +207,7 @@ class TorchFileTest(unittest.TestCase):
         cls.target = pathlib.Path(cls.scratch.name, "out")
         cls.source.mkdir()
         cls.target.mkdir()
+        Hostile.trace = pathlib.Path(cls.scratch.name, "ran")
         cls.accepted, cls.refused = accepted_cases(), refused_cases()
         for name, (value, keywords, _) in {**cls.accepted, **cls.refused}.items():
             torch.save(value, cls.source / f"{name}.pt", **keywords)
@@ -193,6 +250,9 @@ class TorchFileTest(unittest.TestCase):
         for name, (_, _, expected) in self.accepted.items():
             with self.subTest(name):
                 self.check_equal(name, expected)
+
+    def test_nothing_was_run(self):
+        self.assertFalse(Hostile.trace.exists())
 
     def test_from_cuda(self):
         self.check_equal("from_cuda", {"w": torch.arange(5.0)})

@@ -61,6 +61,8 @@ TEST_P(FailingRun, CanBeResumedWhateverCallFails) {
     }
     if (!for_good && stopped.empty() && failing.failed() != "close") ++num_done_again;
     if (!stopped.empty()) ++num_stopped;
+    FailingFileSystem sound(FailingFileSystem::kNever, 0);
+    const ReplacedFileSystem replaced(sound);
     SmallRun again(path, ExistingRun::kResume);
     prepare(again);
     const bool resumed = again.resume();

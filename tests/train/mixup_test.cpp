@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "ipirm/train/mixup_step.h"
+#include "ipirm/train/step.h"
 #include "support/golden.h"
 #include "train/small_run.h"
 
@@ -18,9 +18,16 @@ using torch::Tensor;
 
 model::Model small_model(torch::ScalarType type) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   model->to(type);
   return model;
+}
+
+loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const Tensor& v1, const Tensor& v2,
+                       const Tensor& environment, double weight, const loss::LossOptions& options,
+                       bool retain, const loss::MixKey& key, bool bf16) {
+  const auto step = make_step(options, {.retain_group = retain, .bf16 = bf16, .seed = key.seed});
+  return step->run(model, adam, {v1, v2, environment, weight, key.epoch, key.step});
 }
 
 // --- The step written from SPEC 6 with autograd alone, given the shares and partners -----------
@@ -48,7 +55,8 @@ struct Plain {
   Tensor partition_loss(model::Model& net, const Tensor& v1, const Tensor& z2,
                         const Tensor& environment, int64_t p) const {
     std::vector<Tensor> contrastive, penalty;
-    for (int64_t e = 0; e < 2; ++e) {
+    const auto first = environment[0].item<int64_t>();  // environments go by their first samples
+    for (const int64_t e : {first, 1 - first}) {
       const auto index = (environment == e).nonzero().squeeze(1);
       if (index.size(0) < 2) continue;
       const auto mix =
@@ -66,24 +74,23 @@ struct Plain {
   // Back-propagates into the parameters' .grad and returns the loss that is reported.
   double backward(model::Model& net, const Tensor& v1, const Tensor& v2,
                   const Tensor& environment) const {
+    // The whole batch goes first, mixed before plain, whether its loss counts or not.
     const auto batch_mix = loss::draw_mix(key.of_batch(), v1.size(0), alpha);
-    const auto ones = torch::ones({1, v1.size(0)}, torch::kFloat64);
-    const auto global = [&](const Tensor& z2) {
-      return mixed_loss(net->forward(mixed(v1, batch_mix)).projection, z2, batch_mix, ones);
-    };
+    const auto z1 = net->forward(mixed(v1, batch_mix)).projection;
+    const auto z2 = net->forward(v2).projection;
+    const auto global =
+        mixed_loss(z1, z2, batch_mix, torch::ones({1, v1.size(0)}, torch::kFloat64));
     const double scale = std::max(weight, 1.);
     if (!retain) {
-      const auto z2 = net->forward(v2).projection;
       auto sum = partition_loss(net, v1, z2, environment[0], 0);
-      if (keep_cont) sum = sum + global(z2);
+      if (keep_cont) sum = sum + global;
       (sum / scale).backward();
       return (sum / scale).item<double>();
     }
     double reported = 0;
     if (keep_cont) {
-      const auto loss = global(net->forward(v2).projection);
-      loss.backward();
-      reported += loss.item<double>();
+      global.backward();
+      reported += global.item<double>();
     }
     const int64_t count = environment.size(0);
     for (int64_t p = 0; p < count; ++p) {
@@ -134,6 +141,11 @@ TEST_P(MixupTrajectory, FollowsAPlainLoop) {
   }
   for (size_t i = 0; i < model->parameters().size(); ++i) {
     EXPECT_LT(testing::relative_error(model->parameters()[i], net->parameters()[i]), 1e-6) << i;
+  }
+  // Running statistics depend on the order of the forward passes.
+  for (size_t i = 0; i < model->buffers().size(); ++i) {
+    const auto ours = model->buffers()[i].to(torch::kFloat64);
+    EXPECT_LT(testing::relative_error(ours, net->buffers()[i].to(torch::kFloat64)), 1e-6) << i;
   }
 }
 
@@ -246,10 +258,12 @@ TEST(MixupMemory, IsFlatInTheNumberOfPartitions) {
   const auto embed = [&](const Tensor& x) { return model->forward(x).projection; };
   const int64_t two_at_once = peak_bytes([&] {
     std::vector<Tensor> terms;
-    for (int64_t p = 0; p < 2; ++p) {
-      terms.push_back(
-          loss::mixed_environment_terms(v1, embed(v2), environment[p], p, {}, options, embed)
-              .contrastive);
+    for (const auto& mixes : loss::plan_mixup({}, 32, 1, environment.slice(0, 0, 2)).partitions) {
+      const auto z2 = embed(v2);
+      for (const auto& [samples, mix] : mixes) {
+        const auto z1 = embed(loss::mix_images(v1.index_select(0, samples), mix));
+        terms.push_back(loss::mixed_terms(z1, z2.index_select(0, samples), mix, .5).contrastive);
+      }
     }
   });
   const auto mb = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
@@ -269,7 +283,7 @@ class MixupRun : public RunTest, public ::testing::WithParamInterface<bool> {
   // Retained partitions and an offline search, or the newest partition and an online one; both
   // mixed.
   static void prepare(SmallRun& run, bool retained) {
-    run.options.loss.mixup.on = run.options.maximize.mixup = true;
+    run.loss.mixup.on = run.options.maximize.mixup = true;
     run.options.train.retain_group = retained;
     run.options.train.retain_group_set = retained ? 2 : 0;
     run.options.maximize.offline = retained;
@@ -309,7 +323,7 @@ INSTANTIATE_TEST_SUITE_P(Forms, MixupRun, ::testing::Bool(), [](const auto& test
 // Mixed in batches of the search in the set's order, whatever the chunk and the workers.
 TEST(EmbedMixedViews, DependOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -330,7 +344,7 @@ TEST(EmbedMixedViews, DependOnTheKeyAlone) {
 
 TEST(OnlineSourceMixup, GivesSharesAndPartnersOfEachBatch) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   partition::MaximizeOptions options;

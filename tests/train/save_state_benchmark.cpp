@@ -7,8 +7,8 @@
 
 #include <filesystem>
 
-#include "ipirm/train/minimize_step.h"
 #include "ipirm/train/run_folder.h"
+#include "ipirm/train/step.h"
 
 namespace {
 
@@ -29,8 +29,9 @@ void step(benchmark::State& bench) {
   const auto view = torch::randn({32, 3, 32, 32}).contiguous(torch::MemoryFormat::ChannelsLast);
   loss::LossOptions options;
   options.baseline = true;
+  const auto step = train::make_step(options, {});
   for (auto _ : bench) {
-    train::minimize_step(state.model, state.adam, view, view, {}, 0, options, /*bf16=*/false);
+    step->run(state.model, state.adam, {view, view});
   }
 }
 

@@ -111,7 +111,7 @@ struct SmallRun {
   explicit SmallRun(const std::filesystem::path& path,
                     ExistingRun existing = ExistingRun::kRefuse) {
     torch::manual_seed(1);
-    model::Model model(model::ModelOptions{"resnet18", 16, 8});
+    model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     model::use_channels_last(*model);
     state.emplace(RunState{model,
                            ops::Adam(model->parameters(), {.lr = 1e-3}),
@@ -125,7 +125,7 @@ struct SmallRun {
     options.train.save_every = 2;
     options.train.log_every = 2;
     options.train.retain_group = true;
-    options.loss.keep_cont = true;
+    loss.keep_cont = true;
     options.maximize.offline = true;
     options.maximize.random_init = true;
     options.maximize.passes = 3;
@@ -147,9 +147,15 @@ struct SmallRun {
     return saved.has_value();
   }
 
-  Trainer trainer() { return Trainer(options, sets, views, *state, *folder, torch::kCPU); }
+  Trainer trainer() {
+    auto step = make_step(loss, {.retain_group = options.train.retain_group,
+                                 .bf16 = options.train.bf16,
+                                 .seed = options.train.seed});
+    return Trainer(options, std::move(step), sets, views, *state, *folder, torch::kCPU);
+  }
 
   TrainerOptions options;
+  loss::LossOptions loss;
   data::DataSets sets;
   ViewSource views;
   std::optional<RunState> state;

@@ -3,8 +3,8 @@
 #include <torch/torch.h>
 
 #include "ipirm/model/autocast.h"
-#include "ipirm/train/minimize_step.h"
 #include "ipirm/train/plan.h"
+#include "ipirm/train/step.h"
 #include "ipirm/train/step_history.h"
 #include "ipirm/train/views.h"
 #include "support/golden.h"
@@ -60,10 +60,10 @@ TEST(StepHistory, GivesBackEachStepOnceInOrder) {
 
 // The step in channels-last equals plain autograd and torch's own Adam on an ordinary copy of the
 // network.
-TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
+TEST(Step, FollowsAutogradAndTorchAdam) {
   const auto make = [] {
     torch::manual_seed(4);
-    model::Model model(model::ModelOptions{"resnet18", 16, 8});
+    model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     model->to(torch::kFloat64);
     return model;
   };
@@ -79,9 +79,11 @@ TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
     const auto v1 = torch::randn({12, 3, 16, 16}, torch::kFloat64),
                v2 = torch::randn({12, 3, 16, 16}, torch::kFloat64);
     const auto environment = torch::randint(0, 2, {2, 12}, torch::kInt64);
-    const auto terms = minimize_step(model, adam, v1.contiguous(torch::MemoryFormat::ChannelsLast),
-                                     v2.contiguous(torch::MemoryFormat::ChannelsLast), environment,
-                                     .3, options, false);
+    const auto terms =
+        make_step(options, {})
+            ->run(model, adam,
+                  {v1.contiguous(torch::MemoryFormat::ChannelsLast),
+                   v2.contiguous(torch::MemoryFormat::ChannelsLast), environment, .3});
     const auto expected = loss::minimize_objective(
         plain->forward(v1).projection, plain->forward(v2).projection, environment, .3, options);
     plain_adam.zero_grad();
@@ -97,7 +99,7 @@ TEST(MinimizeStep, FollowsAutogradAndTorchAdam) {
 // Offline features do not depend on the chunk they were embedded in, nor on the number of workers.
 TEST(EmbedViews, DependsOnTheKeyAlone) {
   torch::set_num_threads(1);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ViewSource source{std::make_shared<RandomImages>(30), {}, {}, 9};
   source.augment.crop_size = 16;
   source.loader.workers = 1;
@@ -111,15 +113,17 @@ TEST(EmbedViews, DependsOnTheKeyAlone) {
   EXPECT_TRUE(model->is_training());
 }
 
-TEST(MinimizeStep, Bf16StaysNearFp32) {
+TEST(Step, Bf16StaysNearFp32) {
   torch::manual_seed(4);
-  model::Model model(model::ModelOptions{"resnet18", 16, 8});
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
   ops::Adam adam(model->parameters(), {.lr = 1e-9});
   loss::LossOptions options;
   options.baseline = true;
   const auto v1 = torch::randn({8, 3, 16, 16}), v2 = torch::randn({8, 3, 16, 16});
-  const double fp32 = minimize_step(model, adam, v1, v2, {}, 0, options, false).loss.item<double>();
-  const double bf16 = minimize_step(model, adam, v1, v2, {}, 0, options, true).loss.item<double>();
+  const auto loss_in = [&](bool bf16) {
+    return make_step(options, {.bf16 = bf16})->run(model, adam, {v1, v2}).loss.item<double>();
+  };
+  const double fp32 = loss_in(false), bf16 = loss_in(true);
   EXPECT_NEAR(bf16 / fp32, 1, .02);  // bfloat16 keeps 8 bits
   EXPECT_NE(bf16, fp32);
 }

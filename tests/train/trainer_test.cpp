@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -43,7 +44,23 @@ TEST_F(TrainerTest, WritesWhatTheSpecSays) {
   EXPECT_EQ(lines(root_ / "a" / "knn_result.txt").size(), 2u);
   EXPECT_THAT(lines(root_ / "a" / "knn_result.txt")[0],
               ::testing::MatchesRegex("test_acc@1: .*, test_acc@5: .*"));
-  EXPECT_THAT(lines(root_ / "a" / "log.txt")[0], HasSubstr("Train Epoch: [1/4] [32/48]  Loss: "));
+  // The reference's lines: of the search, then of steps 1, 1 + log_every, ... with the running mean
+  // of the epoch's loss.
+  const auto log = lines(root_ / "a" / "log.txt");
+  ASSERT_EQ(log.size(), 3u * 3 + 4 * 2);
+  EXPECT_THAT(log[0], HasSubstr("Initial Risk: -"));
+  EXPECT_THAT(log[1], HasSubstr("Loss not down. Break down training.  Epoch: "));
+  EXPECT_THAT(log[2], ::testing::MatchesRegex("Debug:  group1 [0-9]+  group2 [0-9]+"));
+  EXPECT_THAT(log[3], HasSubstr("Train Epoch: [1/4] [16/48]  Loss: "));
+  EXPECT_THAT(log[4], HasSubstr("Train Epoch: [1/4] [48/48]  Loss: "));
+  double sum = 0;
+  for (const auto& event : events(root_ / "a")) {
+    const auto step = nlohmann::json::parse(event);
+    if (step["event"] == "step" && step["epoch"] == 1) sum += step["loss"].get<double>();
+  }
+  char mean[32];
+  std::snprintf(mean, sizeof mean, "Loss: %.4f  LR", sum / 3);
+  EXPECT_THAT(log[4], HasSubstr(mean));
   EXPECT_EQ(run.state->partitions.size(), 3);
 }
 
@@ -120,7 +137,7 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
 
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
   SmallRun run(root_ / "b");
-  run.options.loss.baseline = true;
+  run.loss.baseline = true;
   run.options.train.epochs = 1;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_TRUE(run.state->partitions.empty());
@@ -133,7 +150,7 @@ TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
   SmallRun run(root_ / "c");
   run.options.maximize.offline = false;
   run.options.maximize.batch_size = 20;
-  run.options.maximize.num_env = run.options.loss.num_env = 3;
+  run.options.maximize.num_env = run.loss.num_env = 3;
   run.options.train.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_EQ(run.state->partitions.newest().size(1), 3);
@@ -156,7 +173,7 @@ std::string message_of_diverged(SmallRun& run) {
     torch::NoGradGuard no_grad;
     run.state->model->parameters().back().fill_(std::numeric_limits<float>::quiet_NaN());
   }
-  run.options.loss.baseline = true;
+  run.loss.baseline = true;
   try {
     run.trainer().run();
   } catch (const DivergedError& error) {
@@ -222,7 +239,7 @@ TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {
   { SmallRun(root_ / "h").trainer().run(); }
   const auto saved = read_run_state(root_ / "h" / "state.pt");
   SmallRun other(root_ / "i");
-  model::Model wider(model::ModelOptions{"resnet18", 24, 8});
+  model::Model wider(model::ModelOptions{model::Arch::kResNet18, 24, 8});
   other.state.emplace(RunState{
       wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
   EXPECT_THROW(restore(*other.state, saved, "state.pt"), core::UserError);

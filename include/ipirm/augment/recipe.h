@@ -42,7 +42,11 @@ ViewDraw draw_view(core::KeyedRandom& random, const AugmentOptions& options, int
 // black; its height and width and the size are >= 1. Safe to call from several threads.
 void make_view(const data::Image& image, const ViewDraw& draw, int size, const data::ViewOut& out);
 
-// The test view: to [0, 1] and normalise, at the image's own size.
+// The test view of a picture of any size: resized so that its shorter side is 8/7 of `size`, the
+// middle size x size cut out, normalised, as torchvision's Resize, CenterCrop and Normalize do.
+void make_test_view(const data::Image& image, int size, const data::ViewOut& out);
+
+// The test view of images of one size: to [0, 1] and normalise, at the image's own size.
 void make_plain_view(const data::Image& image, const data::ViewOut& out);
 
 }  // namespace ipirm::augment

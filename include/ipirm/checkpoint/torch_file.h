@@ -23,12 +23,25 @@ using StateDict = std::vector<std::pair<std::string, torch::Tensor>>;
 // uint8 or bool. Throws UserError if the file cannot be written. Format: src/checkpoint/FORMAT.md.
 void write_torch_file(const std::filesystem::path& path, const StateDict& tensors);
 
-// Reads a state_dict: OrderedDict or dict of tensors, possibly nested under "model" or
-// "state_dict", entries that are no tensors left out; CPU tensors of the file's dtypes (those
-// above) and strides, without gradient. Tensors that share their storage in the file share memory
-// with each other, never with the file. A restricted unpickler: knows the opcodes and globals of a
-// state_dict, refuses all else by name, runs nothing. Checks every record's CRC. Throws UserError
-// naming file, place, found and expected.
+// A state_dict as a file holds it.
+struct TorchContent {
+  StateDict tensors;
+  std::string container;  // the keys that lead to it, "model.state_dict"; "" if it is the outermost
+  // Its entries that are no tensors: names, and "an int" or "an object of 'numpy.ndarray'".
+  std::vector<std::pair<std::string, std::string>> others;
+};
+
+// Reads a state_dict: OrderedDict or dict of tensors, possibly nested (twice at most) under
+// "state_dict", "model", "model_state_dict", "net" or "network", whatever lies beside it left
+// unread; CPU tensors of the file's dtypes (those above) and strides, without gradient. Tensors
+// that share their storage in the file share memory with each other, never with the file. Reads the
+// zip format and the one before PyTorch 1.6. A restricted unpickler: knows the opcodes that
+// torch.save writes and the globals of a state_dict; what any other would make is named where it is
+// asked for, and nothing is run. Checks every record's CRC (the older format has none). Throws
+// UserError naming file, place, found and expected.
+TorchContent read_torch_content(const std::filesystem::path& path);
+
+// The tensors alone.
 StateDict read_torch_file(const std::filesystem::path& path);
 
 // The module's parameters and buffers themselves (detached, no copies) under `prefix` + name, in
@@ -42,5 +55,10 @@ StateDict state_dict(const torch::nn::Module& module, const std::string& prefix 
 // differ, and changes nothing then; `source` is named in it.
 void load_state_dict(torch::nn::Module& module, const StateDict& tensors,
                      const std::filesystem::path& source);
+
+// The same into the tensors that are named, whoever owns them: a part of a module, say, or one
+// under the names of another program.
+void copy_by_name(const StateDict& into, const StateDict& tensors,
+                  const std::filesystem::path& source);
 
 }  // namespace ipirm::checkpoint

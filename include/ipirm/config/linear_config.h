@@ -8,18 +8,22 @@
 #include "ipirm/augment/options.h"
 #include "ipirm/data/options.h"
 #include "ipirm/eval/options.h"
+#include "ipirm/model/options.h"
 
 namespace ipirm::config {
 
 // Not set here, but by whoever knows the device: loader.pinned, loader.channels_last.
 struct LinearConfig {
-  std::string model_path;  // the .pt file whose encoder is evaluated; never empty after parsing
-  std::optional<std::string> arch;  // not given: read off the file
+  // The .pt file whose encoder is evaluated; after parsing never empty, but with check_data.
+  std::string model_path;
+  std::optional<model::Arch> arch;  // not given: read off the file
   std::optional<int> width;         // not given: read off the file
   std::string name;  // after parsing never empty: the folder that holds the file, or its stem
   std::string downstream_root = "downstream";  // results go to downstream_root/DATASET/name
-  bool txt = false;                            // write result.txt
+  bool txt = false;                            // write result.txt and the state
   bool overwrite = false;                      // replace an earlier result
+  bool resume = false;                         // go on with an earlier one; after parsing txt too
+  bool check_data = false;                     // only read all images and list what is wrong
   std::string device = "auto";                 // auto (CUDA where there is one), cpu or cuda
   std::string precision = "fp32";              // fp32 or bf16
   std::string log_level = "info";              // debug, info, warning, error or off

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ipirm/augment/options.h"
 #include "ipirm/data/options.h"
@@ -26,10 +27,19 @@ struct TrainConfig {
   std::string log_level = "info";        // debug, info, warning, error or off
   std::string pretrain_model;            // .pt file with the first weights; empty: random ones
   std::string partition;  // .npy file with the first partition; empty: maximize before epoch 1
+  bool partition_any_data = false;  // though it was made for other data
   bool no_shuffle =
       false;  // samples in the set's order; train.shuffle and maximize.shuffle are its opposite
-  bool overwrite = false;  // replace what the run's folder holds
-  bool resume = false;     // go on with the run that the folder holds
+  bool overwrite = false;   // replace what the run's folder holds
+  bool resume = false;      // go on with the run that the folder holds
+  bool check_data = false;  // only read all images and list what is wrong
+
+  std::vector<std::string> warnings;  // for the log: a line for each setting without effect
+  // Settings of the reference that no code reads, there as here.
+  struct Ignored {
+    std::string ours_mode;
+    bool debug = false, groupnorm = false;
+  } ignored;
 
   data::DataOptions data;
   data::LoaderOptions loader{.workers = 6};
@@ -48,8 +58,8 @@ struct TrainConfig {
 std::optional<TrainConfig> parse_train(int argc, const char* const* argv);
 
 // The settings as a YAML file: read back through --config it gives the same settings (SPEC 9).
-// --overwrite and
-// --resume, which are about one call and not about the run, are left out.
+// --overwrite, --resume and --check_data, which are about one call and not about the run, are left
+// out.
 std::string to_yaml(const TrainConfig& config);
 
 }  // namespace ipirm::config

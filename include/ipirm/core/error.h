@@ -2,6 +2,7 @@
 // one-line message.
 #pragma once
 
+#include <exception>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -33,8 +34,13 @@ std::string cat(const Args&... args) {
   return out.str();
 }
 
-// The name nearest to `word` by edit distance, or "" if none is within a third of its length (at
-// least 2 edits). For "did you mean" hints.
+// What an exception says, without the call stack that PyTorch's exceptions carry below their first
+// line.
+std::string first_line(const std::exception& error);
+
+// For "did you mean" hints: the shortest name that begins with `word`, since people leave out ends;
+// otherwise the nearest by edit distance, or "" if none is within a third of the word's length (at
+// least 2 edits).
 std::string nearest_name(std::string_view word, const std::vector<std::string>& names);
 
 }  // namespace ipirm::core

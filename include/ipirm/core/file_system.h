@@ -19,6 +19,7 @@ class FileSystem {
   virtual int close(int descriptor);
   virtual int rename(const char* from, const char* to);
   virtual int unlink(const char* path);
+  virtual int flock(int descriptor, int operation);
 };
 
 // What write_atomically() and LineFile write with, on every thread: the system's own calls, unless

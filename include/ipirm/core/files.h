@@ -82,7 +82,8 @@ class LineFile {
 void make_writable_folder(const std::filesystem::path& path);
 
 // Exclusive use of a folder, by a lock on folder/.lock held until destruction or the end of the
-// process. Throws UserError when another process holds it.
+// process. Throws UserError when another process holds it. Where the file system has no locks, a
+// warning is logged and nothing is held.
 class FolderLock {
  public:
   explicit FolderLock(const std::filesystem::path& folder);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,12 +31,27 @@ class ImageSet {
   virtual Image image(int64_t i, std::vector<uint8_t>& scratch) const = 0;
   // factors()[0] is the class. Every Factor's values has size() entries.
   virtual const std::vector<Factor>& factors() const = 0;
+  // Where image i can be found again: its file's path below the data root with '/' between folders
+  // (Folder), "" for sets whose images have a place in the set alone.
+  virtual std::string name(int64_t i) const {
+    (void)i;
+    return "";
+  }
+  // True where images are stored whole, in sizes of their own: a view that is not cropped at random
+  // is then resized and cut to the size of a crop.
+  virtual bool differing_sizes() const { return false; }
+  // The file that holds image i alone (Folder); empty where one file holds many, or none.
+  virtual std::filesystem::path file(int64_t i) const {
+    (void)i;
+    return {};
+  }
   int64_t label(int64_t i) const { return factors()[0].values[static_cast<size_t>(i)]; }
 };
 
 // The parts of one data set. `train` is what is trained on and partitioned (STL: train then
 // unlabeled); `labelled` is the memory of the kNN and the training set of the linear evaluation;
-// the same object as train where all is labelled.
+// the same object as train where all is labelled. `test` is null where the data has no test split,
+// or no labels: then the class has one value, 0, and a kNN or linear evaluation says nothing.
 struct DataSets {
   std::shared_ptr<const ImageSet> train, labelled, test;
 };
@@ -44,6 +60,9 @@ struct DataSets {
 // UserError for a missing or truncated file, a label out of range, an empty class, an unknown name
 // (naming the nearest).
 DataSets open_data_sets(const DataOptions& options);
+
+// Side of the images that such a set stores, pixels; 0: sizes of their own.
+int stored_side(const DataOptions& options);
 
 // The names that DataOptions::dataset may have.
 const std::vector<std::string>& data_set_names();

@@ -17,13 +17,14 @@ struct RunOptions {
   bool bf16 = false;  // autocast to bfloat16
   data::LoaderOptions loader;
   int64_t batch_size = 256;  // images a forward pass
+  int crop_size = 32;        // side of the test views where images come in sizes of their own
 };
 
 // Features h/|h| of the set's test views in the set's order, (N, F) float32 on the device; without
 // meaning once core::interrupted(), which ends the work early. The
 // network's mode is restored afterwards. progress_label: what the work is called on the progress
 // line. The network lies on the device; the set holds at least one image, all of one size
-// (UserError otherwise).
+// unless it says differing_sizes() (UserError otherwise).
 torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
                                const RunOptions& options, const std::string& progress_label);
 

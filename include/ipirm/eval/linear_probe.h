@@ -2,7 +2,14 @@
 // epoch.
 #pragma once
 
-#include <functional>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "ipirm/augment/options.h"
 #include "ipirm/data/image_set.h"
@@ -19,13 +26,35 @@ struct LinearEpoch {
   double test_loss = 0, test_top1 = 0, test_top5 = 0;  // accuracy in percent
 };
 
+// A state's tensors by name: what checkpoint::StateDict is.
+using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
+
 // Trains a linear classifier for each known factor of `train`'s images (the class first) on one and
-// the same frozen encoder, tests them on `test` after every epoch, and hands each factor's numbers
-// to `after_epoch`; stops early when that returns false, and inside an epoch once
-// core::interrupted(). Throws UserError where an image's factor is unknown.
-void linear_probe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
-                  const LinearOptions& options, const augment::AugmentOptions& augment,
-                  const RunOptions& run,
-                  const std::function<bool(int factor, const LinearEpoch&)>& after_epoch);
+// the same frozen encoder, and tests them on `test` after every epoch.
+class LinearProbe {
+ public:
+  // The network and the sets must outlive it. Throws UserError where an image's factor is unknown.
+  LinearProbe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
+              const LinearOptions& options, const augment::AugmentOptions& augment,
+              const RunOptions& run);
+  ~LinearProbe();
+
+  // Trains and tests once more: one result a factor, or nothing once core::interrupted(), which
+  // ends it early and leaves a state between two epochs. number: from 1; all random draws are keyed
+  // by it.
+  std::optional<std::vector<LinearEpoch>> epoch(int64_t number);
+
+  // All that an epoch changes and the next one needs: classifiers, Adam's moments and steps, and
+  // under `--bn train` the running statistics of the encoder. The tensors are shared where they can
+  // be: copy what is to last.
+  NamedTensors state() const;
+  // Puts back what state() gave after an epoch, so that the next one gives the same bits. Throws
+  // UserError, naming `source`, for tensors that are missing or of another shape or type.
+  void restore(const NamedTensors& state, const std::string& source);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace ipirm::eval

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "ipirm/core/names.h"
 
 namespace ipirm::eval {
 
@@ -11,14 +12,25 @@ struct KnnOptions {
   double temperature = 0.5;  // > 0
 };
 
+// What the frozen encoder's BatchNorm does during training.
+enum class BatchNormMode {
+  kTrain,  // batch statistics, and its running ones drift: the reference's protocol
+  kEval    // frozen too
+};
+
 struct LinearOptions {
   int64_t epochs = 100;        // >= 1
   int64_t batch_size = 512;    // images, >= 1; the last batch is kept
   double lr = 1e-3;            // Adam
   double weight_decay = 1e-6;  // L2, in the gradient
-  std::string bn = "train";  // train: the encoder's BatchNorm uses batch statistics and drifts, as
-                             // in the reference's protocol; eval: frozen
+  BatchNormMode bn = BatchNormMode::kTrain;
   uint64_t seed = 1234;
 };
 
 }  // namespace ipirm::eval
+
+template <>
+struct ipirm::core::NamesOf<ipirm::eval::BatchNormMode> {
+  static constexpr Named<ipirm::eval::BatchNormMode> kNames[] = {
+      {ipirm::eval::BatchNormMode::kTrain, "train"}, {ipirm::eval::BatchNormMode::kEval, "eval"}};
+};

@@ -18,10 +18,10 @@ struct Terms {
 };
 
 // The one place that sums partitions and environments: loss = mean contrastive + w mean penalty +
-// batch (where defined: a scalar), divided by w if w > 1. contrastive, penalty (P, K); w =
-// penalty_weight >= 0.
-Terms combine(const torch::Tensor& contrastive, const torch::Tensor& penalty,
-              const torch::Tensor& batch, double penalty_weight);
+// batch (where defined: a scalar), divided by w if w > 1. contrastive (P, K); irm_penalty (P, K),
+// which counts where `kind` is kIrm; w = penalty_weight >= 0.
+Terms combine(const torch::Tensor& contrastive, const torch::Tensor& irm_penalty,
+              const torch::Tensor& batch, double penalty_weight, Penalty kind = Penalty::kIrm);
 
 // loss = mean contrastive + [keep_cont] InfoNCE(batch) + w mean penalty, divided by w if w > 1.
 // z1, z2 (B, d); environment (P, B) int64 on the same device, P >= 1; w = penalty_weight >= 0.

@@ -1,9 +1,10 @@
-// MixUp (SPEC 6): what is mixed with what, and the contrastive loss and IRM penalty of mixed views.
+// MixUp (SPEC 6): the plan of what is mixed with what, and the contrastive loss and IRM penalty of
+// mixed views. Pure functions: who embeds the images is the step's business.
 #pragma once
 
 #include <torch/types.h>
 
-#include <functional>
+#include <vector>
 
 #include "ipirm/core/keyed_random.h"
 #include "ipirm/loss/options.h"
@@ -56,19 +57,27 @@ struct MixedTerms {
 MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const Mix& mix,
                        double temperature);
 
-// Projections (n, d) of images (n, ...).
-using Embed = std::function<torch::Tensor(const torch::Tensor& images)>;
+// How one environment's samples are mixed among themselves.
+struct EnvironmentMix {
+  torch::Tensor samples;  // (n) int64 on the CPU: places in the batch, ascending; n >= 2
+  Mix mix;                // of these n
+};
 
-// Terms of the whole batch: its first views view1 (B, ...), mixed and embedded, against z2 (B, d).
-MixedTerms mixed_batch_terms(const torch::Tensor& view1, const torch::Tensor& z2, const MixKey& key,
-                             const LossOptions& options, const Embed& embed);
+// All mixes of one step, known before it starts: which images mix with which, and how.
+struct MixupPlan {
+  Mix batch;  // of the whole batch
+  // For each partition its environments of two samples or more, in the order of their first samples
+  // in the batch. A smaller one is not embedded and counts 0.
+  std::vector<std::vector<EnvironmentMix>> partitions;
+};
 
-// Terms (1, K) of the environments of partition p, environment (B) int64 on the CPU. Each
-// environment's first views are mixed anew among themselves and embedded on their own; one of a
-// single sample or none is not embedded and counts 0. Columns follow the environments' first
-// samples in the batch.
-MixedTerms mixed_environment_terms(const torch::Tensor& view1, const torch::Tensor& z2,
-                                   const torch::Tensor& environment, int64_t p, const MixKey& key,
-                                   const LossOptions& options, const Embed& embed);
+// environment (P, B) int64 on the CPU; undefined: no partitions. batch_size B >= 1, alpha > 0.
+MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
+                     const torch::Tensor& environment);
+
+// The environments' terms as one partition's, (1, K) each; zeros of `options` for those that were
+// not embedded. At most K of them.
+MixedTerms environments_side_by_side(const std::vector<MixedTerms>& terms, int64_t num_env,
+                                     const torch::TensorOptions& options);
 
 }  // namespace ipirm::loss

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "ipirm/core/names.h"
+
 namespace ipirm::loss {
 
 // MixUp of the first views (SPEC 6).
@@ -13,7 +15,15 @@ struct MixupOptions {
   std::string mode = "full";  // each environment's views are mixed anew; there is no other
 };
 
+// What a partition's environments are penalised by.
+enum class Penalty {
+  kIrm,  // the squared gradient of each one's loss (SPEC 4): the method's
+  kVrex  // the unbiased variance of their losses (Krueger et al. 2021, "Out-of-Distribution
+         // Generalization via Risk Extrapolation")
+};
+
 struct LossOptions {
+  Penalty penalty = Penalty::kIrm;
   double temperature = 0.5;      // T, > 0
   double irm_temperature = 0.5;  // T', of the penalty, > 0
   int64_t num_env = 2;           // K, environments, >= 2
@@ -25,3 +35,9 @@ struct LossOptions {
 };
 
 }  // namespace ipirm::loss
+
+template <>
+struct ipirm::core::NamesOf<ipirm::loss::Penalty> {
+  static constexpr Named<ipirm::loss::Penalty> kNames[] = {{ipirm::loss::Penalty::kIrm, "irm"},
+                                                           {ipirm::loss::Penalty::kVrex, "vrex"}};
+};

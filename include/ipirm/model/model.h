@@ -29,7 +29,7 @@ struct Embedding {
 class ModelImpl : public torch::nn::Module {
  public:
   // Initialised as SPEC 3 says from torch's current generator, on the CPU in float32. Throws
-  // UserError for an unknown arch or a width or feature_dim out of range.
+  // UserError for a width or feature_dim out of range.
   explicit ModelImpl(const ModelOptions& options);
 
   // images: (B, 3, H, W), any H and W >= 8.

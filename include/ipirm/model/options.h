@@ -1,7 +1,7 @@
 // Which network is trained (SPEC 3).
 #pragma once
 
-#include <string>
+#include "ipirm/core/names.h"
 
 namespace ipirm::model {
 
@@ -11,10 +11,34 @@ namespace ipirm::model {
 constexpr bool is_width(int width) { return width >= 16 && width <= 1024 && width % 8 == 0; }
 constexpr const char* kWidths = "a multiple of 8 from 16 to 1024";
 
+enum class Arch { kResNet18, kResNet34, kResNet50, kResNet101 };
+
+// What tells the encoders apart (He et al. 2015, table 1).
+struct Architecture {
+  Arch kind;
+  const char* name;
+  int blocks[4];    // in each of the four stages
+  bool bottleneck;  // blocks of 1x1, 3x3, 1x1 convolutions, four times as wide at their end; else
+                    // two 3x3
+};
+
+// The one table of encoders: the command line, the network and the recognition of weights read it.
+inline constexpr Architecture kArchitectures[] = {
+    {Arch::kResNet18, "resnet18", {2, 2, 2, 2}, false},
+    {Arch::kResNet34, "resnet34", {3, 4, 6, 3}, false},
+    {Arch::kResNet50, "resnet50", {3, 4, 6, 3}, true},
+    {Arch::kResNet101, "resnet101", {3, 4, 23, 3}, true},
+};
+
 struct ModelOptions {
-  std::string arch = "resnet50";  // resnet18, resnet34 or resnet50
-  int width = 64;                 // channels of the first stage; 64 is the standard network
-  int feature_dim = 128;          // width d of the projection z, 1..65536
+  Arch arch = Arch::kResNet50;
+  int width = 64;         // channels of the first stage; 64 is the standard network
+  int feature_dim = 128;  // width d of the projection z, 1..65536
 };
 
 }  // namespace ipirm::model
+
+template <>
+struct ipirm::core::NamesOf<ipirm::model::Arch> {
+  static constexpr const auto& kNames = ipirm::model::kArchitectures;
+};

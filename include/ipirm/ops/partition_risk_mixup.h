@@ -9,8 +9,9 @@
 
 namespace ipirm::ops {
 
-// z1, z2     (n, d) projections of the mixed and of the unmixed view, n >= 2, float32 or float64,
-//            any device
+// z1, z2     (n, d) projections of the mixed and of the unmixed view, n >= 2, rows of length 1
+//            (others are taken as they are, with one warning on the CPU); float32, float64 or,
+//            computed in float32, float16 and bfloat16; any device
 // weights    (n, K) >= 0, the samples' weights in each environment
 // lam        (n) in [0, 1], the mixing coefficients
 // partner    (n) int64 in 0..n-1, the samples mixed in: the online form. Without: the offline form.
@@ -25,10 +26,11 @@ namespace ipirm::ops {
 // by column (columns are samples, one temperature for both terms).
 //
 // Returns contrastive (K), penalty (K) and grad (n, K) = d(mean contrastive + irm_weight * mean
-// penalty)/d weights. An environment without weight has risk 0. A partner without weight, whose
-// -log q is infinite, counts with ŵ = 1e-30 and without gradient. Works in blocks of rows; its
-// extra memory is at most about 64 MB whatever n is. No host synchronisation, so that partners out
-// of range are not reported here. Throws c10::Error for shapes, dtypes or ranges that do not fit.
+// penalty)/d weights, of their dtype. An environment without weight has risk 0. A partner without
+// weight, whose -log q is infinite, counts with ŵ = 1e-30 and without gradient. Works in blocks of
+// rows; its extra memory is at most about 64 MB whatever n is. No host synchronisation, so that
+// partners out of range are not reported here. Throws c10::Error for shapes, dtypes or ranges that
+// do not fit.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> partition_risk_mixup(
     const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, const at::Tensor& lam,
     const std::optional<at::Tensor>& partner, double temperature, double irm_weight,

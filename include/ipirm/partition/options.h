@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
+
+#include "ipirm/core/names.h"
 
 namespace ipirm::partition {
 
@@ -14,13 +15,18 @@ struct BalanceOptions {
   bool nonorm = false;           // unnormalised risk, with its own balance term
 };
 
+// How much the environments differ.
+enum class IrmMode {
+  kPenalty,  // v1: their mean penalty
+  kVariance  // v2: the unbiased variance of their contrastive terms
+};
+
 // The risk of one batch.
 struct RiskOptions {
   double temperature = 0.5;      // T, > 0
   double irm_temperature = 0.5;  // T', of the penalty, > 0
   double irm_weight = 1.0;       // weight of the penalty, >= 0
-  std::string irm_mode =
-      "v1";  // v1: mean penalty; v2: variance of the environments' contrastive terms
+  IrmMode irm_mode = IrmMode::kPenalty;
   BalanceOptions balance;
 };
 
@@ -46,3 +52,9 @@ struct MaximizeOptions {
 };
 
 }  // namespace ipirm::partition
+
+template <>
+struct ipirm::core::NamesOf<ipirm::partition::IrmMode> {
+  static constexpr Named<ipirm::partition::IrmMode> kNames[] = {
+      {ipirm::partition::IrmMode::kPenalty, "v1"}, {ipirm::partition::IrmMode::kVariance, "v2"}};
+};

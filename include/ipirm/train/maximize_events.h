@@ -15,6 +15,13 @@ std::string maximize_pass_event(int64_t epoch, const partition::PassReport& pass
 std::string maximize_event(int64_t epoch, const partition::Maximization& result,
                            const std::vector<int64_t>& sizes, double seconds);
 
+// The lines that a maximization leaves in log.txt, in the reference's words, so that scripts which
+// read its logs read ours (SPEC 9): the first pass's risk and its terms; then the best pass, its
+// risk, and the sizes of the environments.
+std::string first_risk_line(const partition::PassReport& first);
+std::vector<std::string> outcome_lines(const partition::Maximization& result,
+                                       const std::vector<int64_t>& sizes);
+
 // "risk -5.1234 (pass 12 of 56)  environments 714 + 723".
 std::string maximize_summary(const partition::Maximization& result,
                              const std::vector<int64_t>& sizes);

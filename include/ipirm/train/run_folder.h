@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "ipirm/core/files.h"
+#include "ipirm/data/fingerprint.h"
+#include "ipirm/data/image_set.h"
 #include "ipirm/model/model.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/train/run_state.h"
@@ -44,9 +46,11 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
 
   void write_config(const std::string& yaml) const;  // config.yaml
-  // One line of log.txt (and of the log), for every log_every-th step.
-  void log_step(const StepRecord& record, int64_t epochs, int64_t seen, int64_t total);
-  // Events of metrics.jsonl.
+  // One line of log.txt (and of the log), for steps 1, 1 + log_every, ... of an epoch (SPEC 9).
+  // mean_loss: of the epoch so far; seen: samples of it; total: samples of the set.
+  void log_step(const StepRecord& record, double mean_loss, int64_t epochs, int64_t seen,
+                int64_t total);
+  // Events of metrics.jsonl; those of a maximization also give log.txt the reference's lines.
   void step(const StepRecord& record);
   void epoch(int64_t epoch, double mean_loss, double seconds, double samples_per_second);
   void maximize_pass(int64_t epoch, const partition::PassReport& pass);
@@ -56,7 +60,12 @@ class RunFolder {
   // knn_result.txt.
   void knn(int64_t epoch, const std::string& factor, bool is_class, double top1, double top5);
 
-  void save_partition(int64_t epoch, const torch::Tensor& logits) const;  // GroupResults_E.npy
+  // samples.csv: a row for each image of a set that names them: index, path, label, class. One that
+  // is there stays, unless `replace`.
+  void write_samples(const data::ImageSet& set, bool replace) const;
+  // GroupResults_E.npy, and GroupResults_E.npy.data with the fingerprint of the data it is of.
+  void save_partition(int64_t epoch, const torch::Tensor& logits,
+                      const std::optional<data::Fingerprint>& data) const;
   // state.pt: the whole state, with the lengths of the text files at this moment; with model_epoch
   // also model_E.pt, before it. Copied at once and written by a thread; where that fails, the next
   // of these calls or finish() tries it once more, and throws what goes wrong then. The state

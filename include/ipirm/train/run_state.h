@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/data/fingerprint.h"
 #include "ipirm/model/model.h"
 #include "ipirm/ops/adam.h"
 #include "ipirm/partition/maximizer.h"
@@ -35,6 +36,7 @@ struct RunState {
   partition::PartitionSet partitions;
   Position position;
   std::optional<partition::SearchState> search = {};  // of the maximization under way
+  std::optional<data::Fingerprint> data = {};         // of the training set
 };
 
 // A state as read from a file.
@@ -43,6 +45,7 @@ struct SavedState {
   Position position;  // its loss_sum is read by restore()
   int64_t num_partitions = 0;
   std::array<uint64_t, 3> text_sizes = {};  // bytes of log.txt, metrics.jsonl, knn_result.txt
+  std::optional<data::Fingerprint> data;    // none before version 3
 };
 
 // What a state file holds: copies on the CPU, which the run does not change any more.
@@ -55,7 +58,8 @@ checkpoint::StateDict weights_of(const checkpoint::StateDict& run_state);
 // Throws UserError for a file that is no run state, of another version, or damaged.
 SavedState read_run_state(const std::filesystem::path& path);
 
-// Puts a saved state into `state`, whose model must be of the same architecture. Throws UserError
+// Puts a saved state into `state`, whose model must be of the same architecture and whose data, if
+// both name them, must be the same; a saved state that names none is reported. Throws UserError
 // naming what does not fit.
 void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source);
 

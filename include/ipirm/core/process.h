@@ -1,0 +1,15 @@
+// What a program needs of the machine before it begins: its standard descriptors, and its threads.
+#pragma once
+
+namespace ipirm::core {
+
+// Opens /dev/null in the place of each of the descriptors 0 to 2 that was closed when the program
+// started: the next file to be opened would get its number, and log lines would land in it.
+void claim_standard_descriptors();
+
+// Starts `count` threads, all alive at once, and ends them again. Throws UserError that names the
+// settings to lower when the system refuses one: LibTorch's thread library would later end the
+// process without a saved state. count >= 0.
+void check_threads(int count);
+
+}  // namespace ipirm::core

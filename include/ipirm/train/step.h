@@ -1,0 +1,47 @@
+// A minimization step as an object (SPEC 4, 6, 7): which of the three it is, is chosen once, where
+// a run is composed.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "ipirm/loss/minimize_objective.h"
+#include "ipirm/loss/options.h"
+#include "ipirm/model/model.h"
+#include "ipirm/ops/adam.h"
+
+namespace ipirm::train {
+
+// What one step is made on.
+struct StepInput {
+  torch::Tensor view1, view2;  // (B, 3, H, W), on the model's device
+  // (P, B) int64 on the CPU: each sample's environment in each kept partition. Undefined where the
+  // step uses no partitions.
+  torch::Tensor environment = {};
+  double penalty_weight = 0;     // w >= 0
+  uint64_t epoch = 0, step = 0;  // step within the epoch, from 0: random draws are keyed by both
+};
+
+class Step {
+ public:
+  virtual ~Step() = default;
+  // Whether the kept partitions count: without them there is nothing to search for.
+  virtual bool uses_partitions() const = 0;
+  // Embeds the views with `model` in training mode, back-propagates, moves the parameters by `adam`
+  // and returns the terms, detached, on the model's device. Does not wait for the device.
+  virtual loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) = 0;
+};
+
+// How the kept partitions count, and in which arithmetic the network runs.
+struct StepOptions {
+  bool retain_group = false;  // MixUp: partition by partition instead of one sum
+  bool bf16 = false;          // the network under autocast to bfloat16; losses never are
+  uint64_t seed = 1234;       // of MixUp's draws
+};
+
+// The contrastive loss alone; the loss of environments; or either under MixUp.
+std::unique_ptr<Step> make_step(const loss::LossOptions& loss, const StepOptions& options);
+
+}  // namespace ipirm::train

@@ -1,0 +1,33 @@
+// The minimization step under MixUp (SPEC 6), with and without environments.
+#pragma once
+
+#include "ipirm/loss/mixup.h"
+#include "ipirm/train/step.h"
+
+namespace ipirm::train {
+
+// The whole batch is embedded first, mixed view before plain one, whether its loss counts or not:
+// BatchNorm's running statistics depend on it. Then come each partition's environments, their first
+// views mixed anew. Without retain_group one sum is back-propagated. With it the whole batch's loss
+// is, then each partition's alone, its second views embedded again: the gradients add up, and
+// memory stays that of one partition.
+class MixupStep : public Step {
+ public:
+  MixupStep(const loss::LossOptions& loss, const StepOptions& options)
+      : loss_(loss), options_(options) {}
+  bool uses_partitions() const override { return !loss_.baseline; }
+  loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) override;
+
+ private:
+  torch::Tensor embed(model::Model& model, const torch::Tensor& images) const;
+  // Contrastive term and penalty (1, K) of one partition, z2 (B, d) being the second views'
+  // projections.
+  loss::MixedTerms partition_terms(model::Model& model, const StepInput& input,
+                                   const torch::Tensor& z2,
+                                   const std::vector<loss::EnvironmentMix>& mixes) const;
+
+  loss::LossOptions loss_;
+  StepOptions options_;
+};
+
+}  // namespace ipirm::train

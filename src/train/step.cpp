@@ -1,0 +1,76 @@
+// The two steps on plain views, and the choice among all three.
+#include "ipirm/train/step.h"
+
+#include <torch/csrc/autograd/autograd.h>
+
+#include "ipirm/model/autocast.h"
+#include "train/mixup_step.h"
+
+namespace ipirm::train {
+namespace {
+
+// What the two steps on plain views share: a forward pass a view (each has its own BatchNorm
+// statistics), a loss of the two projections, its gradient, Adam.
+class PlainStep : public Step {
+ public:
+  PlainStep(const loss::LossOptions& loss, bool bf16) : loss_(loss), bf16_(bf16) {}
+
+  loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) override {
+    model->train();
+    torch::Tensor z1, z2;
+    {
+      const model::Autocast autocast(input.view1.device(), bf16_);
+      z1 = model->forward(input.view1).projection;
+      z2 = model->forward(input.view2).projection;
+    }
+    // The loss is computed at full precision under bf16 too.
+    const auto dtype = adam.parameters().front().scalar_type();
+    auto terms = objective(z1.to(dtype), z2.to(dtype), input);
+    adam.step(torch::autograd::grad({terms.loss}, adam.parameters()));
+    terms.loss = terms.loss.detach();
+    return terms;
+  }
+
+ protected:
+  virtual loss::Terms objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                                const StepInput& input) const = 0;
+  const loss::LossOptions loss_;
+
+ private:
+  const bool bf16_;
+};
+
+class ContrastiveStep : public PlainStep {
+ public:
+  using PlainStep::PlainStep;
+  bool uses_partitions() const override { return false; }
+
+ protected:
+  loss::Terms objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                        const StepInput&) const override {
+    return loss::baseline_objective(z1, z2, loss_);
+  }
+};
+
+class EnvironmentStep : public PlainStep {
+ public:
+  using PlainStep::PlainStep;
+  bool uses_partitions() const override { return true; }
+
+ protected:
+  loss::Terms objective(const torch::Tensor& z1, const torch::Tensor& z2,
+                        const StepInput& input) const override {
+    const auto environment = input.environment.to(z1.device(), /*non_blocking=*/true);
+    return loss::minimize_objective(z1, z2, environment, input.penalty_weight, loss_);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Step> make_step(const loss::LossOptions& loss, const StepOptions& options) {
+  if (loss.mixup.on) return std::make_unique<MixupStep>(loss, options);
+  if (loss.baseline) return std::make_unique<ContrastiveStep>(loss, options.bf16);
+  return std::make_unique<EnvironmentStep>(loss, options.bf16);
+}
+
+}  // namespace ipirm::train

@@ -1,0 +1,144 @@
+// What --image_size does to a run, and what is said where sizes do not fit.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "app/image_sizes.h"
+#include "app/programs.h"
+#include "ipirm/core/files.h"
+#include "ipirm/core/log.h"
+
+namespace ipirm::app {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using Words = std::vector<std::string>;
+
+std::string warned(const data::DataOptions& data, int crop_size, const std::string& recipe) {
+  augment::AugmentOptions augment;
+  augment.crop_size = crop_size;
+  augment.recipe = core::find_kind<augment::Recipe>(recipe).value();
+  core::set_log_level("warning");
+  ::testing::internal::CaptureStderr();
+  warn_about_sizes(data, augment);
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(ImageSizes, ACropLargerThanTheStoredImageIsSaid) {
+  EXPECT_EQ(warned({"Folder", "x", 96}, 96, "simclr"), "");
+  EXPECT_EQ(warned({"Folder", "x", 0}, 224, "simclr"), "");
+  EXPECT_EQ(warned({"Folder", "x", 96}, 224, "none"), "") << "views are then not cropped";
+  EXPECT_EQ(warned({"Folder", "x", 96}, 97, "simclr"),
+            "warning: --crop_size 97 exceeds the stored images of 96x96 pixels: views are enlarged "
+            "and show no more detail; store larger images by --image_size 97 or more, or whole "
+            "ones by --image_size 0\n");
+  EXPECT_EQ(warned({"STL", "x"}, 96, "simclr"), "");
+  EXPECT_THAT(warned({"STL", "x"}, 128, "simclr"), HasSubstr("stored images of 96x96"));
+  EXPECT_THAT(warned({"ColoredDigits", "x"}, 64, "simclr"), HasSubstr("stored images of 32x32"));
+}
+
+TEST(ImageSizes, AFlagWithoutEffectIsSaid) {
+  EXPECT_EQ(warned({"CIFAR10", "x", 64}, 32, "simclr"),
+            "warning: --image_size 64 has no effect on CIFAR10, whose images are 32x32 pixels: it "
+            "is for --dataset Folder\n");
+  EXPECT_THAT(warned({"STL", "x", 0}, 32, "simclr"), HasSubstr("--image_size 0 has no effect"));
+  EXPECT_EQ(warned({"STL", "x", 96}, 32, "simclr"), "");
+}
+
+class WideImages : public ::testing::Test {
+ protected:
+  // Two sets of 300x100 images that differ in their outer thirds alone.
+  WideImages() {
+    torch::set_num_threads(1);
+    for (const bool light : {false, true}) {
+      for (int i = 0; i < 12; ++i) {
+        const std::string part = i < 8 ? "train" : "test", name = i % 2 ? "b" : "a";
+        test_sets::write_image(
+            folder_.path() / (light ? "light" : "dark") / part / name /
+                (std::to_string(i) + ".png"),
+            100, 300, [&](int c, int y, int x) {
+              return x >= 100 && x < 200 ? test_sets::pixel(i, c, y, x) : light ? 255 : 0;
+            });
+      }
+    }
+  }
+
+  // The log of a short run.
+  std::string trained(const std::string& data, const std::string& image_size,
+                      const std::string& recipe) {
+    const std::string name = data + image_size + recipe;
+    const auto outcome = train({"--arch",
+                                "resnet18",
+                                "--width",
+                                "16",
+                                "--feature_dim",
+                                "8",
+                                "--batch_size",
+                                "4",
+                                "--workers",
+                                "2",
+                                "--device",
+                                "cpu",
+                                "--baseline",
+                                "--epochs",
+                                "1",
+                                "--eval_every",
+                                "1",
+                                "--log_every",
+                                "1",
+                                "--crop_size",
+                                "16",
+                                "--crop_scale_min",
+                                "0.5",
+                                "--dataset",
+                                "Folder",
+                                "--data_root",
+                                (folder_.path() / data).string(),
+                                "--image_size",
+                                image_size,
+                                "--augment",
+                                recipe,
+                                "--name",
+                                name,
+                                "--results_root",
+                                folder_.path().string(),
+                                "--log_level",
+                                "warning"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    const fs::path run = folder_.path() / "Folder" / name;
+    return core::read_file(run / "log.txt", 1 << 20) +
+           core::read_file(run / "knn_result.txt", 1 << 20);
+  }
+
+  test_sets::TempFolder folder_;
+};
+
+TEST_F(WideImages, TheOuterThirdsCountWithWholeImagesAlone) {
+  EXPECT_EQ(trained("dark", "96", "simclr"), trained("light", "96", "simclr"));
+  EXPECT_NE(trained("dark", "0", "simclr"), trained("light", "0", "simclr"));
+  // The test view of whole images is their middle, and so is the plain view.
+  EXPECT_EQ(trained("dark", "0", "none"), trained("light", "0", "none"));
+}
+
+TEST_F(WideImages, AreEvaluatedWhole) {
+  trained("light", "0", "simclr");
+  for (const std::string recipe : {"simclr", "none"}) {
+    const auto outcome =
+        linear({"--model_path", (folder_.path() / "Folder/light0simclr/model_1.pt").string(),
+                "--dataset",    "Folder",
+                "--data_root",  (folder_.path() / "light").string(),
+                "--image_size", "0",
+                "--augment",    recipe,
+                "--crop_size",  "16",
+                "--epochs",     "1",
+                "--batch_size", "4",
+                "--workers",    "2",
+                "--device",     "cpu"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("label  best test_acc@1"));
+  }
+}
+
+}  // namespace
+}  // namespace ipirm::app
