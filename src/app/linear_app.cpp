@@ -149,6 +149,29 @@ std::string how_to_go_on(const std::optional<LinearFolder>& folder) {
                                : "no state has been saved yet: --resume starts anew";
 }
 
+// The state before the first epoch: what is evaluated on what.
+LinearState first_state(const model::Model& model, const data::DataSets& sets) {
+  LinearState state;
+  state.encoder = checkpoint::checksum(encoder_weights(model));
+  state.train = data::fingerprint_of(*sets.labelled);
+  state.test = data::fingerprint_of(*sets.test);
+  state.last.resize(sets.labelled->factors().size());
+  state.best.resize(sets.labelled->factors().size());
+  return state;
+}
+
+// Opens the folder's texts where the state left them, or afresh.
+void open_folder(const config::LinearConfig& config, LinearFolder& folder,
+                 const LinearState& state) {
+  if (state.epoch > 0) {
+    folder.go_on(to_yaml(config), state);
+    core::log_info(core::cat("resuming at epoch ", state.epoch + 1));
+    return;
+  }
+  folder.begin(to_yaml(config), /*replace=*/config.overwrite || config.resume);
+  if (config.resume) core::log_info("nothing to resume here yet: starting from the beginning");
+}
+
 }  // namespace
 
 int run_linear(const config::LinearConfig& config) {
@@ -171,13 +194,7 @@ int run_linear(const config::LinearConfig& config) {
   run.loader.channels_last = true;
   eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
   const auto& factors = sets.labelled->factors();
-  LinearState state;
-  state.encoder = checkpoint::checksum(encoder_weights(model));
-  state.train = data::fingerprint_of(*sets.labelled);
-  state.test = data::fingerprint_of(*sets.test);
-  state.last.resize(factors.size());
-  state.best.resize(factors.size());
-
+  LinearState state = first_state(model, sets);
   std::optional<LinearFolder> folder;
   if (config.txt)
     folder.emplace(fs::path(config.downstream_root) / config.data.dataset / config.name);
@@ -195,13 +212,7 @@ int run_linear(const config::LinearConfig& config) {
   }
   bool done = false;
   try {
-    if (folder && state.epoch > 0) {
-      folder->go_on(to_yaml(config), state);
-      core::log_info(core::cat("resuming at epoch ", state.epoch + 1));
-    } else if (folder) {
-      folder->begin(to_yaml(config), /*replace=*/config.overwrite || config.resume);
-      if (config.resume) core::log_info("nothing to resume here yet: starting from the beginning");
-    }
+    if (folder) open_folder(config, *folder, state);
     done = run_epochs(config, factors, folder, probe, state);
   } catch (const core::WriteError& error) {
     throw core::WriteError(core::cat(error.what(), "; ", how_to_go_on(folder)));

@@ -94,6 +94,41 @@ bool resume(train::RunState& state, train::RunFolder& folder) {
   return true;
 }
 
+// The first lines of a run: what is trained, on what, where.
+void say_what_is_run(const config::TrainConfig& config, torch::Device device,
+                     const model::Model& model, const std::string& counts,
+                     const fs::path& results) {
+  int64_t parameters = 0;
+  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
+  core::log_info(
+      core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
+  core::log_info(core::cat(config.data.dataset, "  ", counts));
+  core::log_info(core::cat(core::name_of(config.model.arch), " of width ", config.model.width, "  ",
+                           parameters, " parameters"));
+  core::log_info(core::cat("results  ", results.string()));
+}
+
+// The state of a run before its first step: first weights, and the first partition if one is given.
+train::RunState first_state(const config::TrainConfig& config, const data::ImageSet& set,
+                            torch::Device device, bool resuming) {
+  auto model = make_model(config, device, resuming);
+  ops::Adam adam(model->parameters(),
+                 {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
+  train::RunState state{
+      model,
+      std::move(adam),
+      partition::PartitionSet(config.train.retain_group, device, config.train.retain_group_set),
+      {},
+      {},
+      data::fingerprint_of(set)};
+  if (!config.partition.empty() && !resuming) {
+    check_partition_data(config, *state.data);
+    state.partitions.add(
+        read_logits(config.partition, set.size(), config.maximize.num_env, torch::kFloat32));
+  }
+  return state;
+}
+
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
@@ -123,22 +158,7 @@ int run_train(const config::TrainConfig& config) {
 
   const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
   const bool resuming = config.resume && train::RunFolder::holds_state(path);
-  auto model = make_model(config, device, resuming);
-  ops::Adam adam(model->parameters(),
-                 {.lr = config.train.lr, .weight_decay = config.train.weight_decay});
-  train::RunState state{
-      model,
-      std::move(adam),
-      partition::PartitionSet(config.train.retain_group, device, config.train.retain_group_set),
-      {},
-      {},
-      data::fingerprint_of(*sets.train)};
-  if (!config.partition.empty() && !resuming) {
-    check_partition_data(config, *state.data);
-    state.partitions.add(read_logits(config.partition, sets.train->size(), config.maximize.num_env,
-                                     torch::kFloat32));
-  }
-
+  auto state = first_state(config, *sets.train, device, resuming);
   const auto yaml = to_yaml(config);
   if (resuming && fs::exists(path / "config.yaml"))
     check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
@@ -154,15 +174,7 @@ int run_train(const config::TrainConfig& config) {
   folder.write_config(yaml);
   folder.write_samples(*sets.train, /*replace=*/!resumed);
 
-  int64_t parameters = 0;
-  for (const auto& parameter : model->parameters()) parameters += parameter.numel();
-  core::log_info(
-      core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.data.dataset, "  ", counts));
-  core::log_info(core::cat(core::name_of(config.model.arch), " of width ", config.model.width, "  ",
-                           parameters, " parameters"));
-  core::log_info(core::cat("results  ", path.string()));
-
+  say_what_is_run(config, device, state.model, counts, path);
   const bool done = trainer.run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   if (done)

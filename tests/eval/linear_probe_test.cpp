@@ -265,7 +265,8 @@ TEST_P(ResumedProbe, NeedsEveryTensorOfTheState) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "classifier"), 4);  // two factors' weight, bias
   EXPECT_EQ(std::count(names.begin(), names.end(), "adam_step"), 4);
   // A frozen encoder has nothing to save; else three statistics of each of ResNet-18's 20 norms.
-  EXPECT_EQ(std::count(names.begin(), names.end(), "module"), GetParam() == "train" ? 60 : 0);
+  EXPECT_EQ(std::count(names.begin(), names.end(), "module"),
+            GetParam() == BatchNormMode::kTrain ? 60 : 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(BatchNorm, ResumedProbe,

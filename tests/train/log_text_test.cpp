@@ -148,7 +148,9 @@ TEST_F(LogText, ProgressShowsNoLossUntilOneIsKnown) {
     run.options.train.epochs = 1;
     run.options.train.log_every = 100;
     run.options.train.max_steps = max_steps;
-    if (existing == ExistingRun::kResume) EXPECT_TRUE(run.resume());
+    if (existing == ExistingRun::kResume) {
+      EXPECT_TRUE(run.resume());
+    }
     Terminal terminal;
     run.trainer().run();
     return terminal.text();
