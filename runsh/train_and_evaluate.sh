@@ -10,8 +10,9 @@
 #   BIN              folder of ipirm-train and ipirm-linear    (build/bin/ of the repository)
 #   LINEAR_ARGS      further flags of ipirm-linear alone, separated by spaces
 #
-# Further flags go to each of the two programs that has them: --resume to ipirm-train, --bn to ipirm-linear, --precision and also --epochs
-# to both. LINEAR_ARGS wins for ipirm-linear: LINEAR_ARGS="--epochs 100" keeps its epochs apart.
+# Further flags go to each of the two programs that has them: --offline to ipirm-train, --bn to ipirm-linear, --precision and
+# also --epochs to both. LINEAR_ARGS wins for ipirm-linear: LINEAR_ARGS="--epochs 100" keeps its epochs apart. --resume goes on with whatever
+# was stopped, training or evaluation; the evaluation of an earlier model is replaced.
 set -euo pipefail
 
 # The names of a program's flags, one a line.
@@ -32,7 +33,7 @@ train_and_evaluate() {
     exit 2
   fi
 
-  local train_flags linear_flags to_train=1 to_linear=0
+  local train_flags linear_flags to_train=1 to_linear=0 existing=--overwrite
   local -a train_args=() linear_args=() last_args=()
   train_flags=$(flags_of "$bin/ipirm-train")
   linear_flags=$(flags_of "$bin/ipirm-linear")
@@ -53,6 +54,7 @@ train_and_evaluate() {
       to_linear=0 to_train=0
       if grep -qxF "$flag" <<<"$linear_flags"; then to_linear=1; fi
       if ((!to_linear)) || grep -qxF "$flag" <<<"$train_flags"; then to_train=1; fi  # ipirm-train names what nobody knows
+      if [[ $flag == resume ]]; then to_linear=0 existing=--resume; fi
     fi
     if ((to_train)); then train_args+=("$argument"); fi
     if ((to_linear)); then linear_args+=("$argument"); fi
@@ -70,7 +72,9 @@ train_and_evaluate() {
     echo "error: $run holds no model_E.pt (or model_E.pth) to evaluate" >&2
     exit 1
   fi
+  if [[ $model -nt $downstream_root/$dataset/$name/result.txt ]]; then existing=--overwrite; fi
+  case " ${LINEAR_ARGS:-} " in *' --resume '* | *' --overwrite '*) existing= ;; esac
   "$bin/ipirm-linear" --model_path "$model" --dataset "$dataset" --data_root "$data_root" \
-    --downstream_root "$downstream_root" --name "$name" --device "$device" --txt --overwrite \
+    --downstream_root "$downstream_root" --name "$name" --device "$device" --txt ${existing:+"$existing"} \
     ${linear_args[@]+"${linear_args[@]}"} ${last_args[@]+"${last_args[@]}"}
 }

@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 # Times the operators of libipirm_ops.so side by side with plain eager PyTorch, in one process: time, extra memory, error.
-"""usage: .venv/bin/python scripts/bench_ops.py [--threads N] [--n 1024 3096] [--large] [--skip_environment]
+"""usage: .venv/bin/python scripts/bench_ops.py [--threads N] [--n 1024 3096] [--runs 3] [--large] [--neighbour [N]] [--skip_environment]
 
+Two eager forms, both straight from the definitions (SPEC 4 and 5) and stable at any temperature, as the operators are:
+"double backward" takes the penalty's inner gradient and then the outer one by autograd, as people write it; "analytic gradient" has formulas
+in their place: SPEC 10 in whole matrices for partition_risk, the inner gradient for environment_loss. Each figure is a median of several calls; --runs repeats all of them, and lowest and highest are shown.
+Extra memory is the growth of the process's peak.
 --large adds batches of 10,000 and 20,000 samples and K = 4, 8 (the operator alone: eager PyTorch would need 30 to 100 GB).
-About 2 minutes on 2 cores and 5 GB of memory. The eager forms are written straight from the definitions (SPEC 4 and 5) and
-stable at any temperature, as the operators are. Times are medians. Extra memory is the growth of the process's peak."""
+--neighbour times the operators instead while N other processes (default 1) keep a processor busy each, and without them, in turn.
+About 4 minutes on 2 cores and 5 GB of memory; --neighbour about 1 minute."""
 import argparse
 import ctypes
 import pathlib
 import statistics
+import subprocess
 import sys
 import time
 
@@ -52,7 +57,41 @@ def eager_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weig
     return contrastive.detach(), penalty.detach(), grad
 
 
-def eager_environment_loss(z1, z2, environment, num_env, temperature, irm_temperature):
+def closed_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight):
+    """SPEC 10 in whole matrices, its letters: no graph. For T' = T and a temperature at which nothing overflows."""
+    assert temperature == irm_temperature
+    (n, num_env), m = weights.shape, 2 * len(weights)
+    z, u = torch.cat([z1, z2]), weights.repeat(2, 1)
+    i = torch.arange(m)
+    logits = z @ z.t() / temperature
+    own = logits[i, (i + n) % m].unsqueeze(1)
+    e = logits.exp()
+    e[i, i] = e[i, (i + n) % m] = 0
+    h = e * logits
+    # Columns stand one place further in rows of later samples than in those of earlier ones.
+    later, earlier = h * (i.unsqueeze(1) % n > i % n), h * (i.unsqueeze(1) % n < i % n)
+    at_later, at_earlier = i + (i < n).long(), i - (i >= n).long()
+    s = u.sum(0)
+    rest = s - 2 * u
+    a, c = u / s, (m - 2) / rest
+    sums = e @ u
+    d = own.exp() + c * sums
+    share, loss, b = own.exp() / d, d.log() - own, a * c / d
+    from_later, from_earlier = later.t() @ b, earlier.t() @ b
+    g = torch.zeros(m, num_env, dtype=z.dtype)
+    g.index_add_(0, at_later, u * from_later).index_add_(0, at_earlier, u * from_earlier)
+    g[0] += (a * (share - 1) * own).sum(0)
+    r_later, r_earlier, tau = g[at_later], g[at_earlier], 2 * irm_weight * g[0]
+    db = 2 * irm_weight * (later @ (r_later * u) + earlier @ (r_earlier * u))
+    da = loss + tau * (share - 1) * own + db * c / d
+    dd = a / d * (1 - tau * share * own - db * c / d)
+    dw = -(dd * sums + db * a / d) * (m - 2) / rest**2
+    grad = 2 * irm_weight * (from_later * r_later + from_earlier * r_earlier) + e.t() @ (dd * c)
+    grad += da / s - 2 * dw + dw.sum(0) - (da * u).sum(0) / s**2
+    return (a * loss).sum(0), g.square().sum(0), (grad[:n] + grad[n:]) / num_env
+
+
+def eager_environment_loss(z1, z2, environment, num_env, temperature, irm_temperature, analytic):
     """SPEC 4: each environment of each partition on its own."""
     contrastive, penalty = [], []
     for partition in environment:
@@ -62,12 +101,21 @@ def eager_environment_loss(z1, z2, environment, num_env, temperature, irm_temper
             z = torch.cat([z1[members], z2[members]])
             logits = (z @ z.t()).gather(1, position_columns(n))
             target = torch.zeros(2 * n, dtype=torch.long)
-            ones = torch.ones(1, 2 * n - 1, dtype=z.dtype, requires_grad=True)
-            at_irm = torch.nn.functional.cross_entropy(logits / irm_temperature * ones, target)
             contrastive.append(torch.nn.functional.cross_entropy(logits / temperature, target))
-            penalty.append(torch.autograd.grad(at_irm, ones, create_graph=True)[0].square().sum())
+            at_irm = logits / irm_temperature
+            if analytic:
+                g = ((torch.softmax(at_irm, 1) - torch.eye(1, 2 * n - 1, dtype=z.dtype)) * at_irm).mean(0)
+            else:
+                ones = torch.ones(1, 2 * n - 1, dtype=z.dtype, requires_grad=True)
+                loss = torch.nn.functional.cross_entropy(at_irm * ones, target)
+                g = torch.autograd.grad(loss, ones, create_graph=True)[0]
+            penalty.append(g.square().sum())
     shape = (len(environment), num_env)
     return torch.stack(contrastive).view(shape), torch.stack(penalty).view(shape)
+
+
+RISKS = {"double backward": eager_partition_risk, "analytic gradient": closed_partition_risk}
+LOSSES = {"double backward": False, "analytic gradient": True}
 
 
 # --- Measuring -----------------------------------------------------------------------------------
@@ -112,18 +160,31 @@ def matrix_gflops():
     return 2 * 2048**3 / seconds / 1e9
 
 
+def span(values, form):
+    """Lowest and highest of several runs, as one where they print alike."""
+    low, high = (form.format(f(values)) for f in (min, max))
+    return low if low == high else f"{low}-{high}"
+
+
 def partition_risk(args, gflops):
-    print(f"\npartition_risk, d {args.d}, K 2, float32\n{'n':>6}{'eager':>10}{'ipirm':>11}{'times':>8}{'eager MB':>10}"
-          f"{'ipirm MB':>10}{'times':>7}{'floor':>9}{'off by':>8}{'grad error eager, ipirm':>27}")
+    ours_of = torch.ops.ipirm.partition_risk
+    print(f"\npartition_risk, d {args.d}, K 2, float32; {args.runs} runs: lowest-highest")
     for n in args.n:
         z1, z2, w = unit(n, args.d), unit(n, args.d), torch.randn(n, 2).softmax(1)
-        ours = measure(lambda: torch.ops.ipirm.partition_risk(z1, z2, w, .5, .5, .5), 9)
-        eager = measure(lambda: eager_partition_risk(z1, z2, w, .5, .5, .5), 3)
-        exact = torch.ops.ipirm.partition_risk(z1.double(), z2.double(), w.double(), .5, .5, .5)[2]
+        exact = ours_of(z1.double(), z2.double(), w.double(), .5, .5, .5)[2]
         floor = floor_seconds(n, args.d, 2, n <= 3096, gflops)
-        print(f"{n:6}{eager[0]:9.3f}s{ours[0] * 1e3:9.1f}ms{eager[0] / ours[0]:7.0f}x{eager[1]:10.0f}{ours[1]:10.1f}"
-              f"{eager[1] / max(ours[1], .1):6.0f}x{floor * 1e3:7.1f}ms{ours[0] / floor:7.2f}x"
-              f"{error(eager[2][2], exact):16.1e}{error(ours[2][2], exact):11.1e}", flush=True)
+        ours, eager = [], {form: [] for form in RISKS}
+        for _ in range(args.runs):
+            ours.append(measure(lambda: ours_of(z1, z2, w, .5, .5, .5), 9))
+            for form, risk in RISKS.items():
+                eager[form].append(measure(lambda: risk(z1, z2, w, .5, .5, .5), 3))
+        print(f"n {n}: ipirm {span([run[0] * 1e3 for run in ours], '{:.1f}')} ms, {span([run[1] for run in ours], '{:.0f}')} MB extra, "
+              f"{span([run[0] / floor for run in ours], '{:.2f}')} times the floor of {floor * 1e3:.1f} ms, "
+              f"gradient's error {error(ours[0][2][2], exact):.1e}")
+        for form, runs in eager.items():
+            times = [run[0] / mine[0] for run, mine in zip(runs, ours)]
+            print(f"    eager, {form}: {span([run[0] for run in runs], '{:.2f}')} s, {span([run[1] for run in runs], '{:.0f}')} MB extra, "
+                  f"gradient's error {error(runs[0][2][2], exact):.1e}; ipirm is {span(times, '{:.0f}')} times faster", flush=True)
 
 
 def large(args):
@@ -137,19 +198,55 @@ def large(args):
         print(line, flush=True)
 
 
-def environment_loss(args):
+def environment_batch(args):
     batch, num_partitions = 256, 8
     z1, z2 = unit(batch, args.d).requires_grad_(True), unit(batch, args.d).requires_grad_(True)
     environment = torch.randint(0, 2, (num_partitions, batch))
 
-    def step(loss):
-        contrastive, penalty = loss(z1, z2, environment, 2, .5, .5)
+    def step(loss, *form):
+        contrastive, penalty = loss(z1, z2, environment, 2, .5, .5, *form)
         return torch.autograd.grad(contrastive.mean() + .2 * penalty.mean(), (z1, z2))
 
-    ours = measure(lambda: step(torch.ops.ipirm.environment_loss), 31)
-    eager = measure(lambda: step(eager_environment_loss), 15)
-    print(f"\nenvironment_loss forward and backward, B {batch}, P {num_partitions}, K 2: eager {eager[0] * 1e3:.1f} ms, ipirm "
-          f"{ours[0] * 1e3:.2f} ms, {eager[0] / ours[0]:.1f} times; gradients differ by {error(ours[2][0], eager[2][0].double()):.1e}")
+    return step, f"environment_loss forward and backward, B {batch}, P {num_partitions}, K 2"
+
+
+def environment_loss(args):
+    step, title = environment_batch(args)
+    ours, eager = [], {form: [] for form in LOSSES}
+    for _ in range(args.runs):
+        ours.append(measure(lambda: step(torch.ops.ipirm.environment_loss), 31))
+        for form, analytic in LOSSES.items():
+            eager[form].append(measure(lambda: step(eager_environment_loss, analytic), 15))
+    print(f"\n{title}: ipirm {span([run[0] * 1e3 for run in ours], '{:.2f}')} ms")
+    for form, runs in eager.items():
+        times = [run[0] / mine[0] for run, mine in zip(runs, ours)]
+        print(f"    eager, {form}: {span([run[0] * 1e3 for run in runs], '{:.1f}')} ms; ipirm is {span(times, '{:.1f}')} times faster; "
+              f"gradients differ by {error(ours[0][2][0], runs[0][2][0].double()):.1e}")
+
+
+def neighbour(args):
+    """The operators alone and beside busy processes, in turn."""
+    step, title = environment_batch(args)
+    cases = {title: (lambda: step(torch.ops.ipirm.environment_loss), 61)}
+    for n in args.n:
+        z1, z2, w = unit(n, args.d), unit(n, args.d), torch.randn(n, 2).softmax(1)
+        cases[f"partition_risk, n {n}"] = (lambda z1=z1, z2=z2, w=w: torch.ops.ipirm.partition_risk(z1, z2, w, .5, .5, .5), 61 if n < 2000 else 15)
+    print(f"\nBeside {args.neighbour} busy process(es); {args.runs} runs: lowest-highest of their medians")
+    for name, (call, repeats) in cases.items():
+        idle, loaded = [], []
+        for _ in range(args.runs):
+            idle.append(measure(call, repeats)[0] * 1e3)
+            busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(args.neighbour)]
+            try:
+                time.sleep(.3)  # until they run
+                loaded.append(measure(call, repeats)[0] * 1e3)
+            finally:
+                for process in busy:
+                    process.kill()
+                    process.wait()
+            time.sleep(.5)
+        print(f"{name}: {span(idle, '{:.1f}')} ms alone, {span(loaded, '{:.1f}')} ms beside, "
+              f"{span([b / a for a, b in zip(idle, loaded)], '{:.1f}')} times slower", flush=True)
 
 
 def main():
@@ -159,6 +256,8 @@ def main():
     parser.add_argument("--d", type=int, default=128, help="features")
     parser.add_argument("--large", action="store_true", help="up to 20,000 samples, K up to 8")
     parser.add_argument("--skip_environment", action="store_true")
+    parser.add_argument("--runs", type=int, default=3, help="how often each figure is taken")
+    parser.add_argument("--neighbour", type=int, nargs="?", const=1, help="time beside so many busy processes instead")
     parser.add_argument("--library", default=ROOT / "build/lib/libipirm_ops.so")
     args = parser.parse_args()
     if not pathlib.Path(args.library).exists():
@@ -169,6 +268,8 @@ def main():
     torch.manual_seed(0)
     gflops = matrix_gflops()
     print(f"{torch.get_num_threads()} threads; a matrix product of 2048 runs at {gflops:.0f} GFLOP/s")
+    if args.neighbour:
+        return neighbour(args)
     partition_risk(args, gflops)
     if not args.skip_environment:
         environment_loss(args)

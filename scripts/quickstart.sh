@@ -23,10 +23,10 @@ start=$SECONDS
 trained=$((SECONDS - start))
 
 model=$run/model_30.pt
-if [[ ! $linear/result.txt -nt $model ]]; then
-  echo "[quickstart] linear evaluation of $model: 6 epochs, digit and colour"
-  "$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 6 --lr .01 \
-    --batch_size 256 --workers 2 --device cpu --txt --overwrite --name quickstart --log_level warning
-fi
+existing=--resume
+if [[ $model -nt $linear/result.txt ]]; then existing=--overwrite; fi
+echo "[quickstart] linear evaluation of $model: 6 epochs, digit and colour (one that was stopped is gone on with)"
+"$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 6 --lr .01 \
+  --batch_size 256 --workers 2 --device cpu --txt $existing --name quickstart --log_level warning
 python3 scripts/summarize.py "$run" "$linear"
 echo "time of this call: training ${trained} s, linear evaluation $((SECONDS - start - trained)) s"

@@ -103,12 +103,20 @@ class Gradient {
         dim_(z1.size(1)),
         blocks_((n_ + kBlock - 1) / kBlock),
         width_((dim_ + kernels_.column_panel - 1) / kernels_.column_panel * kernels_.column_panel) {
-    views_ = at::zeros({2, blocks_ * kBlock, width_}, z1.options());
-    views_.narrow(1, 0, n_).narrow(2, 0, dim_).copy_(at::stack({z1, z2}));
-    out_ = at::zeros_like(views_);
-    views_ = views_.flatten(0, 1);
-    rows_ = panels(views_.narrow(1, 0, dim_), kernels_.row_panel);
-    columns_ = panels(views_.narrow(1, 0, dim_), kernels_.column_panel);
+    const Tensor z[] = {z1.contiguous(), z2.contiguous()};
+    const T* source[] = {z[0].template const_data_ptr<T>(), z[1].template const_data_ptr<T>()};
+    const auto view_at = [&](int64_t view, int64_t sample) { return source[view] + sample * dim_; };
+    const auto options = z1.options().requires_grad(false);
+    views_ = at::empty({2 * blocks_ * kBlock, width_}, options);
+    out_ = at::empty({2, blocks_ * kBlock, width_}, options);
+    T *views = views_.template mutable_data_ptr<T>(), *out = out_.template mutable_data_ptr<T>();
+    each_view([&](int64_t at, int64_t view, int64_t sample) {
+      std::fill_n(out + at * width_, width_, T{0});
+      std::fill_n(views + at * width_, width_, T{0});
+      if (sample < n_) std::copy_n(view_at(view, sample), dim_, views + at * width_);
+    });
+    rows_ = panels(kernels_.row_panel, dim_, view_at);
+    columns_ = panels(kernels_.column_panel, dim_, view_at);
   }
 
   // Pairs (a, a'), (M, F) each: A = a a'ᵀ. later, earlier: those of W for rows of later samples
@@ -140,15 +148,35 @@ class Gradient {
   }
 
  private:
-  // (padded, F) in panels of `panel` views.
-  static Tensor panels(const Tensor& views, int64_t panel) {
-    return views.unflatten(0, {-1, panel}).transpose(1, 2).contiguous();
+  // visit(place, view, sample) for the places of both views' blocks; in padding sample >= n_.
+  template <class Visit>
+  void each_view(Visit visit) const {
+    share_out(2 * blocks_, [&](int64_t block) {
+      for (int64_t at = block * kBlock; at < (block + 1) * kBlock; ++at) {
+        visit(at, block / blocks_, at % (blocks_ * kBlock));
+      }
+    });
+  }
+  // (padded, F) in panels of `panel` views, zeros in padding; row(view, sample): its F numbers.
+  template <class Row>
+  Tensor panels(int64_t panel, int64_t numbers, Row row) const {
+    auto out = at::empty({2 * blocks_ * kBlock, numbers}, views_.options());
+    T* const all = out.template mutable_data_ptr<T>();
+    each_view([&](int64_t at, int64_t view, int64_t sample) {
+      const T* from = sample < n_ ? row(view, sample) : nullptr;
+      T* const to = all + at / panel * panel * numbers + at % panel;
+      for (int64_t k = 0; k < numbers; ++k) to[k * panel] = from != nullptr ? from[k] : T{0};
+    });
+    return out;
   }
   // The same of (M, F), kept in `held`.
   const T* packed(const Tensor& of_views, int64_t panel, std::vector<Tensor>& held) const {
-    auto padded = at::zeros({2, blocks_ * kBlock, of_views.size(1)}, of_views.options());
-    padded.narrow(1, 0, n_).copy_(of_views.unflatten(0, {2, n_}));
-    held.push_back(panels(padded.flatten(0, 1), panel));
+    const auto contiguous = of_views.contiguous();
+    const T* const from = contiguous.const_data_ptr<T>();
+    const int64_t numbers = of_views.size(1);
+    held.push_back(panels(panel, numbers, [&](int64_t view, int64_t sample) {
+      return from + (view * n_ + sample) * numbers;
+    }));
     return held.back().const_data_ptr<T>();
   }
 

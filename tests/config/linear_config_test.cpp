@@ -10,6 +10,7 @@ namespace ipirm::config {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 TEST(LinearDefaults, AreThoseOfTheReference) {
   const LinearConfig c = *linear({"--model_path", "results/STL/mine/model_400.pt"});
@@ -23,7 +24,7 @@ TEST(LinearDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.data.dataset, "STL");
   EXPECT_EQ(c.loader.workers, 6);
   EXPECT_EQ(c.downstream_root, "downstream");
-  EXPECT_FALSE(c.txt || c.overwrite);
+  EXPECT_FALSE(c.txt || c.overwrite || c.resume);
   EXPECT_FALSE(c.arch.has_value() || c.width.has_value());
 }
 
@@ -34,6 +35,15 @@ TEST(LinearDefaults, NameIsTheFolderOfTheModel) {
   EXPECT_EQ(linear({"--model_path", "model_400.pt"})->name, "model_400");
   EXPECT_EQ(linear({"--model_path", "./model_400.pt"})->name, "model_400");
   EXPECT_EQ(linear({"--model_path", "../model_400.pt"})->name, "model_400");
+}
+
+TEST(LinearDefaults, ResumeImpliesFiles) {
+  const LinearConfig c = *linear({"--model_path", "a.pt", "--resume"});
+  EXPECT_TRUE(c.resume && c.txt);
+  EXPECT_THAT(to_yaml(c), HasSubstr("txt: true"));
+  EXPECT_THAT(to_yaml(c), Not(HasSubstr("resume")));
+  EXPECT_EQ(linear_error({"--model_path", "a.pt", "--resume", "--overwrite"}),
+            "--overwrite and --resume contradict each other: give one of the two");
 }
 
 TEST(LinearPrecedence, CommandLineOverFileOverDefault) {

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -19,8 +20,8 @@ RECIPES = [f"{method}_{dataset}_{form}" for dataset in ("CIFAR100", "STL")
 RUN_NAMES = {"IPIRM_STL_400epoch": "IPIRM_STL_epoch400", "Baseline_STL_mixup_400epoch": "Baseline_STL_mixup_epoch400"}
 STAND_IN = """#!/usr/bin/env bash
 if [[ $1 == --help ]]; then
-  if [[ $(basename "$0") == ipirm-train ]]; then own=--resume; else own=--bn; fi
-  printf '  %s X   help\\n' --epochs --precision --log_level $own
+  if [[ $(basename "$0") == ipirm-train ]]; then own=--offline; else own=--bn; fi
+  printf '  %s X   help\\n' --epochs --precision --log_level --resume --overwrite $own
   exit
 fi
 printf '%s\\n' "$@" >"$RECORD/$(basename "$0")"
@@ -92,15 +93,36 @@ class RunshTest(unittest.TestCase):
         self.assertEqual(self.arguments("ipirm-train")["--name"], "mine")
 
     def test_each_flag_goes_to_the_programs_that_have_it(self):
-        result = self.run_script("STL", "--precision", "bf16", "--bn", "eval", "--log-level=error", "--resume", "--epochs", "3",
+        result = self.run_script("STL", "--precision", "bf16", "--bn", "eval", "--log-level=error", "--offline", "--epochs", "3",
                                  LINEAR_ARGS="--epochs 5")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual((self.root / "ipirm-train").read_text().splitlines()[-6:],
-                         ["--precision", "bf16", "--log-level=error", "--resume", "--epochs", "3"])
+                         ["--precision", "bf16", "--log-level=error", "--offline", "--epochs", "3"])
         self.assertEqual((self.root / "ipirm-linear").read_text().splitlines()[-9:],
                          ["--precision", "bf16", "--bn", "eval", "--log-level=error", "--epochs", "3", "--epochs", "5"])
         self.run_script("STL", "--unheard-of", "1")  # ipirm-train is the one to say so
         self.assertIn("--unheard-of", (self.root / "ipirm-train").read_text())
+
+    def test_resume_goes_on_with_the_evaluation_of_the_same_model(self):
+        def existing(*arguments, **environment):
+            self.assertEqual(self.run_script("STL", *arguments, NAME="mine", **environment).returncode, 0)
+            words = (self.root / "ipirm-linear").read_text().splitlines()
+            self.assertIn("--txt", words)
+            return [word for word in words if word in ("--resume", "--overwrite")]
+
+        self.assertEqual(existing(), ["--overwrite"])
+        self.assertEqual(existing("--resume"), ["--overwrite"])  # nothing there yet
+        result = self.root / "down" / "STL" / "mine" / "result.txt"
+        result.parent.mkdir(parents=True)
+        result.touch()
+        for seconds, expected in ((60, "--resume"), (-60, "--overwrite")):  # beside the model's time: trained on since, or not
+            os.utime(result, (time.time() + seconds,) * 2)
+            self.assertEqual(existing("--resume", "--epochs", "3"), [expected])
+            self.assertEqual((self.root / "ipirm-train").read_text().splitlines()[-3:], ["--resume", "--epochs", "3"])
+            self.assertEqual(existing("--epochs", "3"), ["--overwrite"])
+        for flag in ("--resume", "--overwrite"):  # of the evaluation alone
+            self.assertEqual(existing("--resume", LINEAR_ARGS=flag), [flag])
+            self.assertEqual(existing(LINEAR_ARGS=flag), [flag])
 
     def test_stops_where_training_stops(self):
         self.assertEqual(self.run_script("STL", TRAIN_EXIT="2").returncode, 2)
@@ -200,6 +222,10 @@ class RecipesTest(unittest.TestCase):
                     settings = dict(line.split(": ", 1) for line in (run / "config.yaml").read_text().splitlines() if ": " in line)
                     for key, value in self.expected(recipe).items():
                         self.assertEqual(settings[key], value, key)
+            result_file, before = down / "result.txt", (down / "result.txt").stat().st_mtime_ns
+            again = subprocess.run([REPOSITORY / "runsh" / f"{recipe}.sh", *words, "--resume"], env=base, cwd="/", text=True, timeout=300,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # all is done: the real programs agree to that
+            self.assertEqual((again.returncode, result_file.stat().st_mtime_ns), (0, before), again.stdout)
             print(f"{len(RECIPES)} recipes ran")
 
 
