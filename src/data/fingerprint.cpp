@@ -2,6 +2,8 @@
 #include "ipirm/data/fingerprint.h"
 
 #include <ATen/ops/tensor.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -93,11 +95,24 @@ uint64_t hash_of_files(const ImageSet& set) {
   return hash.value();
 }
 
+// Asks for the image's pages of a mapped file, and those alone: the first touch of one that is not
+// in memory reads a long stretch behind it as well.
+void will_need(const Image& image) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const uint8_t* last = image.pixels + 2 * image.channel_stride +
+                        (image.height - 1) * image.row_stride +
+                        (image.width - 1) * image.column_stride;
+  const auto begin = reinterpret_cast<uintptr_t>(image.pixels) / page * page;
+  ::posix_madvise(reinterpret_cast<void*>(begin), reinterpret_cast<uintptr_t>(last) + 1 - begin,
+                  POSIX_MADV_WILLNEED);  // only faster: a failure changes nothing
+}
+
 uint64_t hash_of_records(const ImageSet& set) {
   Hash hash;
   std::vector<uint8_t> scratch;
-  for (const int64_t i : spread(set.size(), kSampledImages))
-    add_pixels(hash, set.image(i, scratch));
+  const auto sample = spread(set.size(), kSampledImages);
+  for (const int64_t i : sample) will_need(set.image(i, scratch));
+  for (const int64_t i : sample) add_pixels(hash, set.image(i, scratch));
   return hash.value();
 }
 

@@ -6,6 +6,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
+#include <string_view>
 
 #include "data/gif.h"
 #include "data/jpeg.h"
@@ -18,6 +19,7 @@ namespace ipirm::data {
 namespace {
 
 constexpr uint64_t kMaxFileBytes = 256 << 20;
+constexpr size_t kJpegTail = 1024;  // bytes at a file's end that the end mark is looked for in
 
 // Blue, green, red; empty if the decoder gives up.
 cv::Mat decode_by_opencv(EncodedImage& encoded) {
@@ -89,7 +91,12 @@ PixelSize decode_image_file(const std::string& path, int side, std::vector<uint8
 }
 
 void check_image_file(const std::string& path) {
-  check_image(path, core::read_file(path, kMaxFileBytes));
+  EncodedImage encoded = check_image(path, core::read_file(path, kMaxFileBytes));
+  // Nothing before its end mark says where the data of a JPEG end.
+  const std::string_view bytes = encoded.bytes;
+  const auto tail = bytes.substr(bytes.size() - std::min(bytes.size(), kJpegTail));
+  if (encoded.format == ImageFormat::kJpeg && tail.find("\xFF\xD9") == std::string_view::npos)
+    decode(path, encoded);
 }
 
 }  // namespace ipirm::data

@@ -25,8 +25,8 @@ void prepare_image_decoder();
 // damaged, of a kind that is not read, larger than kMaxImagePixels or than 256 MiB.
 PixelSize decode_image_file(const std::string& path, int side, std::vector<uint8_t>& rgb);
 
-// Looks at the structure of the file alone, which is read whole and not decoded: throws what
-// decode_image_file() would, except where the pixels alone are damaged.
+// Looks at the structure of the file, which is read whole: throws what decode_image_file() would,
+// except where the pixels alone are damaged. Only a JPEG that may be cut off is decoded.
 void check_image_file(const std::string& path);
 
 }  // namespace ipirm::data

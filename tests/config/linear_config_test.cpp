@@ -74,6 +74,13 @@ TEST(LinearYaml, ComesBackTheSame) {
   }
 }
 
+TEST(LinearCheckData, NeedsNoModel) {
+  const LinearConfig c = *linear({"--check_data"});
+  EXPECT_TRUE(c.check_data);
+  EXPECT_THAT(to_yaml(c), testing::Not(HasSubstr("check_data")));
+  EXPECT_FALSE(linear({"--model_path", "a.pt"})->check_data);
+}
+
 TEST(LinearErrors, NameFlagAndExpectation) {
   EXPECT_EQ(linear_error({}), "--model_path is missing: name the .pt file to evaluate");
   EXPECT_EQ(linear_error({"--model_path", "a.pt", "--bn", "frozen"}),

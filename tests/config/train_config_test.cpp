@@ -244,8 +244,8 @@ TEST(TrainYaml, ComesBackTheSameForDefaultsAndBaseline) {
 }
 
 TEST(TrainYaml, LeavesOutWhatIsAboutOneCall) {
-  EXPECT_THAT(to_yaml(*train({"--resume"})), testing::Not(HasSubstr("resume")));
-  EXPECT_THAT(to_yaml(*train({"--overwrite"})), testing::Not(HasSubstr("overwrite")));
+  for (const char* flag : {"--resume", "--overwrite", "--check_data"})
+    EXPECT_THAT(to_yaml(*train({flag})), testing::Not(HasSubstr(flag + 2)));
 }
 
 TEST(TrainContradictions, AreRefused) {

@@ -35,7 +35,7 @@ class LinearKill(unittest.TestCase):
     def command(cls, name):
         return [str(word) for word in (
             BIN / "ipirm-linear", "--model_path", cls.root / "ColoredDigits" / "m" / "model_1.pt", *DATA, "--downstream_root", cls.root,
-            "--name", name, "--epochs", EPOCHS, "--batch_size", 256, "--crop_size", 16, "--resume")]
+            "--name", name, "--epochs", EPOCHS, "--batch_size", 256, "--crop_size", 8, "--resume")]
 
     def folder(self, name):
         return self.root / "ColoredDigits" / name
@@ -49,7 +49,7 @@ class LinearKill(unittest.TestCase):
         process = subprocess.Popen(self.command(name), env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         start = time.monotonic()
         while process.poll() is None and not ready() and time.monotonic() - start < 60:
-            time.sleep(.0005)
+            time.sleep(.001)
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err

@@ -27,6 +27,7 @@ void prepare(SmallRun& run) {
   run.options.train.epochs = 2;
   run.options.train.maximize_iter = run.options.train.eval_every = run.options.train.save_every = 1;
   run.options.maximize.passes = 1;
+  run.state->data = data::fingerprint_of(*set);
 }
 
 class FailingRun : public RunTest, public ::testing::WithParamInterface<bool> {};
