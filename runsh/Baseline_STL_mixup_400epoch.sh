@@ -10,5 +10,5 @@
 set -euo pipefail
 # shellcheck source=runsh/train_and_evaluate.sh
 source "$(dirname "${BASH_SOURCE[0]}")/train_and_evaluate.sh"
-NAME=${NAME:-Baseline_STL_mixup_epoch400}  # as the reference names it
+RUN_NAME=Baseline_STL_mixup_epoch400  # as the reference names it; NAME wins
 train_and_evaluate STL baseline_mixup.yaml "$@"

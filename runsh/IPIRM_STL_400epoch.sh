@@ -12,5 +12,5 @@
 set -euo pipefail
 # shellcheck source=runsh/train_and_evaluate.sh
 source "$(dirname "${BASH_SOURCE[0]}")/train_and_evaluate.sh"
-NAME=${NAME:-IPIRM_STL_epoch400}  # as the reference names it
+RUN_NAME=IPIRM_STL_epoch400  # as the reference names it; NAME wins
 train_and_evaluate STL stl.yaml "$@"

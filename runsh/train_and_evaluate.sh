@@ -25,12 +25,20 @@ train_and_evaluate() {
   shift 2
   local repository argument flag
   repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  local device=${DEVICE:-auto} name=${NAME:-$(basename "$0" .sh)} bin=${BIN:-$repository/build/bin}
+  local device=${DEVICE:-auto} name=${NAME:-${RUN_NAME:-$(basename "$0" .sh)}} bin=${BIN:-$repository/build/bin}
   local data_root=${DATA_ROOT:-$repository/data} results_root=${RESULTS_ROOT:-$repository/results}
   local downstream_root=${DOWNSTREAM_ROOT:-$repository/downstream}
   if [[ ! -x $bin/ipirm-train || ! -x $bin/ipirm-linear ]]; then
     echo "error: $bin holds no ipirm-train and ipirm-linear: run scripts/setup.sh, or set BIN" >&2
     exit 2
+  fi
+
+  # A run that was begun under the script's own name, which earlier versions gave it, goes on under that name.
+  local former
+  former=$(basename "$0" .sh)
+  if [[ -z ${NAME:-} && -e $results_root/$dataset/$former/state.pt && ! -e $results_root/$dataset/$name/state.pt ]]; then
+    name=$former
+    echo "note: going on with the run $former; set NAME=$former to name it yourself" >&2
   fi
 
   local train_flags linear_flags to_train=1 to_linear=0 existing=--overwrite

@@ -24,7 +24,7 @@ trained=$((SECONDS - start))
 
 model=$run/model_30.pt
 existing=--resume
-if [[ $model -nt $linear/result.txt ]]; then existing=--overwrite; fi
+if [[ $model -nt $linear/result.txt || ! -e $linear/linear_state.pt ]]; then existing=--overwrite; fi
 echo "[quickstart] linear evaluation of $model: 6 epochs, digit and colour (one that was stopped is gone on with)"
 "$bin/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 6 --lr .01 \
   --batch_size 256 --workers 2 --device cpu --txt $existing --name quickstart --log_level warning

@@ -168,7 +168,7 @@ void open_folder(const config::LinearConfig& config, LinearFolder& folder,
     core::log_info(core::cat("resuming at epoch ", state.epoch + 1));
     return;
   }
-  folder.begin(to_yaml(config), /*replace=*/config.overwrite || config.resume);
+  folder.begin(to_yaml(config), config.overwrite, config.resume);
   if (config.resume) core::log_info("nothing to resume here yet: starting from the beginning");
 }
 

@@ -2,6 +2,7 @@
 #include "app/linear_folder.h"
 
 #include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "app/resume.h"
@@ -18,10 +19,12 @@ const fs::path& made(const fs::path& folder) {
   return folder;
 }
 
-bool holds_bytes(const fs::path& file) {
-  std::error_code missing;
-  const auto size = fs::file_size(file, missing);
-  return !missing && size > 0;
+// Epochs that the file holds the results of, as far as they are counted.
+int num_epochs(const fs::path& file, int at_most) {
+  std::ifstream text(file);
+  int num_lines = 0;
+  for (std::string line; num_lines < at_most && std::getline(text, line);) ++num_lines;
+  return num_lines;
 }
 
 }  // namespace
@@ -42,11 +45,14 @@ std::optional<std::pair<LinearState, fs::path>> LinearFolder::load_state(const s
   return std::pair(std::move(state), *source);
 }
 
-void LinearFolder::begin(const std::string& yaml, bool replace) {
-  if (!replace && (holds_bytes(path_ / "result.txt") || holds_state())) {
-    throw core::UserError(core::cat(path_.string(),
-                                    ": already holds an evaluation; go on with it by --resume, ",
-                                    "replace it by --overwrite, or choose another --name"));
+void LinearFolder::begin(const std::string& yaml, bool replace, bool resume) {
+  // An evaluation that was killed in its first epoch leaves no state and at most one line.
+  const int allowed = resume ? 1 : 0;
+  if (!replace && (num_epochs(path_ / "result.txt", allowed + 1) > allowed || holds_state())) {
+    throw core::UserError(
+        core::cat(path_.string(), ": already holds an evaluation",
+                  resume ? " without a state to go on from; " : "; go on with it by --resume, ",
+                  "replace it by --overwrite, or choose another --name"));
   }
   state_file_.remove();  // before all else: a state must never stand beside other settings
   core::write_atomically(path_ / "config.yaml", yaml);

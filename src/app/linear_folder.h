@@ -25,7 +25,7 @@ class LinearFolder {
   std::optional<std::pair<LinearState, std::filesystem::path>> load_state(const std::string& yaml);
   // Starts from the beginning. Throws UserError if an evaluation stands there, unless it is to be
   // replaced.
-  void begin(const std::string& yaml, bool replace);
+  void begin(const std::string& yaml, bool replace, bool resume);
   // Goes on: cuts the text files back to what they held when `state` was saved.
   void go_on(const std::string& yaml, const LinearState& state);
 

@@ -55,6 +55,10 @@ std::vector<eval::LinearEpoch> take_numbers(checkpoint::StateDict& tensors, cons
   std::vector<eval::LinearEpoch> factors;
   const double* value = table.const_data_ptr<double>();
   for (int64_t f = 0; f < table.size(0); ++f, value += kNumbers) {
+    if (!(value[0] >= 0 && value[0] <= 1e15)) {
+      throw core::UserError(core::cat(path.string(), ": an epoch in '", name, "' is ", value[0],
+                                      "; the file is damaged"));
+    }
     factors.push_back({static_cast<int64_t>(value[0]), value[1], value[2], value[3], value[4],
                        value[5], value[6]});
   }

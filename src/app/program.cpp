@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <optional>
 #include <string>
@@ -36,7 +37,7 @@ std::optional<std::string> memory_failure(const std::string& what) {
     return cat("an allocation of ", number.substr(0, number.find(' ')), " bytes failed");
   }
   for (const char* words : {"could not create a primitive", "could not create a memory",
-                            "out of memory", "Cannot allocate memory"}) {
+                            "out of memory", "Cannot allocate memory", "Insufficient memory"}) {
     if (what.find(words) != std::string::npos) return words;
   }
   return std::nullopt;
@@ -65,6 +66,8 @@ int run_program(const std::function<int()>& body) {
     return user_error(out_of_memory("the machine", ""));
   } catch (const c10::OutOfMemoryError& error) {
     return user_error(out_of_memory("the device", core::first_line(error)));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return user_error(core::first_line(error));
   } catch (const std::system_error& error) {
     if (error.code() != std::errc::resource_unavailable_try_again)
       return fault(core::first_line(error));

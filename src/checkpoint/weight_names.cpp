@@ -121,6 +121,9 @@ Namer::Namer(const TorchContent& content, const std::filesystem::path& source)
 }
 
 void Namer::add(const std::string& name, const torch::Tensor* tensor, const std::string* what) {
+  constexpr size_t kLongestName = 4096;
+  if (name.size() > kLongestName)
+    fail(cat("a name has ", name.size(), " bytes, expected at most ", kLongestName));
   if (is_counter(name)) return counters_.add(name);
   entries_.push_back({without_compiled(name), tensor, what});
   if (entries_.back().name.size() != name.size()) compiled_.add(name);

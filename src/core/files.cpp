@@ -158,6 +158,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void write_atomically(const fs::path& path, const std::function<void(FileWriter&)>& fill) {
+  const UninterruptedWrite uninterrupted;
   fs::path temporary = path;
   temporary += ".tmp";
   Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC, "write", Access::kWrite);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <string_view>
 
 namespace ipirm::core {
 namespace {
@@ -35,21 +36,24 @@ void end_by(int signal_number) {
   raise(signal_number);
 }
 
-void say_that_we_stop() {
-  constexpr char kLine[] = "\nstopping after this step; interrupt again to stop at once\n";
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, kLine, sizeof kLine - 1);
+void say(std::string_view line) {
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
 }
 
 void on_signal(int signal_number) {
   const int saved_errno = errno;
-  if (!g_interrupted.exchange(true)) say_that_we_stop();
+  const bool again = g_interrupted.exchange(true);
   if (signal_number == SIGINT || signal_number == SIGTERM) {
     const int64_t now = now_ms();
     int64_t first = 0;
-    if (!g_first_request_ms.compare_exchange_strong(first, now) && now - first >= kOneReasonMs) {
+    if (g_first_request_ms.compare_exchange_strong(first, now)) {
+      say("\nstopping after this step; interrupt again to stop at once\n");
+    } else if (now - first >= kOneReasonMs) {
       g_ending_signal = signal_number;
       if (g_num_writes == 0) end_by(signal_number);
     }
+  } else if (!again) {
+    say("\nstopping after this step\n");
   }
   errno = saved_errno;
 }

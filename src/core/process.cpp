@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -28,6 +29,7 @@ void check_threads(int count) {
   std::condition_variable all_started;
   bool done = false;
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(count));
   std::string refused;
   try {
     for (int i = 0; i < count; ++i) {
@@ -38,6 +40,8 @@ void check_threads(int count) {
     }
   } catch (const std::system_error& error) {
     refused = error.code().message();
+  } catch (const std::bad_alloc&) {
+    refused = "no memory";
   }
   {
     const std::lock_guard lock(mutex);

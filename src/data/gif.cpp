@@ -138,8 +138,8 @@ std::vector<uint8_t> decode_lzw(const FileBytes& in, const Frame& frame) {
       last[next] = first;
       length[next] = static_cast<uint16_t>(length[previous] + 1);
       ++next;
-      if (next == 1u << bits && bits < 12) ++bits;
     }
+    if (next >= 1u << bits && bits < 12) ++bits;
     previous = code;
   }
   indices.resize(std::min(indices.size(), wanted));

@@ -96,6 +96,8 @@ void check_kind(const FileBytes& in, const Tags& tags) {
                                      : "complex",
                        " numbers"));
   }
+  if (const uint64_t channels = tags.number(kChannels, 1); channels < 1 || channels > 5)
+    in.unsupported(cat("a TIFF of ", channels, " channels"));
   const uint64_t photometric = tags.number(kPhotometric, 1);
   constexpr std::array<uint64_t, 6> kKinds = {0, 1, 2, 3, 5, 6};  // grey, RGB, palette, CMYK, YCbCr
   if (std::find(kKinds.begin(), kKinds.end(), photometric) == kKinds.end())

@@ -15,8 +15,15 @@ torch::Tensor penalty_of(Penalty kind, const torch::Tensor& contrastive_pe,
   switch (kind) {
     case Penalty::kIrm:
       return irm_penalty_pe.mean();
-    case Penalty::kVrex:
-      return contrastive_pe.var(/*dim=*/1, /*unbiased=*/true).mean();
+    case Penalty::kVrex: {
+      // An environment of one sample or none has loss 0, which is no loss to compare: the variance
+      // is over the others.
+      const auto here = contrastive_pe.detach().ne(0).to(contrastive_pe.scalar_type());
+      const auto num = here.sum(1, /*keepdim=*/true);
+      const auto mean = (contrastive_pe * here).sum(1, /*keepdim=*/true) / num.clamp_min(1);
+      const auto squares = ((contrastive_pe - mean) * here).square().sum(1, /*keepdim=*/true);
+      return (squares / (num - 1).clamp_min(1)).mean();
+    }
   }
   TORCH_INTERNAL_ASSERT(false, "a penalty without a formula");
 }

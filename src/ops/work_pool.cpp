@@ -100,7 +100,7 @@ class Pool {
       try {
         std::thread([this] { serve(); }).detach();
         ++threads_;
-      } catch (const std::system_error&) {  // the machine gives no more: those there are will do
+      } catch (const std::exception&) {  // the machine gives no more: those there are will do
         helpers = threads_;
       }
       pthread_sigmask(SIG_SETMASK, &before, nullptr);

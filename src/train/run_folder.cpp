@@ -31,6 +31,11 @@ bool is_run_file(const std::string& name) {
   return std::regex_match(name, kNames);
 }
 
+// A file that the reference wrote and this program never does.
+bool is_reference_file(const fs::path& file) {
+  return file.extension() == ".pth" || file.stem().extension() == ".txt";
+}
+
 std::vector<fs::path> run_files(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -59,6 +64,12 @@ RunFolder::RunFolder(fs::path path, ExistingRun existing)
     throw core::UserError(core::cat(
         path_.string(), ": already holds a run (", kept->filename().string(),
         "); go on with it by --resume, replace it by --overwrite, or choose another --name"));
+  }
+  const auto foreign = std::ranges::find_if(earlier, is_reference_file);
+  if (existing == ExistingRun::kResume && foreign != earlier.end() && !holds_state(path_)) {
+    throw core::UserError(core::cat(
+        path_.string(), ": holds a run of the reference (", foreign->filename().string(),
+        "), which cannot be gone on with; choose another --name, or replace it by --overwrite"));
   }
   if (existing == ExistingRun::kOverwrite) {
     for (const auto& file : earlier) fs::remove(file);

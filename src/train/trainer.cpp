@@ -228,10 +228,12 @@ bool Trainer::maximize(int64_t epoch) {
   }
   if (result.interrupted) return false;
   const auto sizes = partition::environment_sizes(result.logits);
+  in_step_ = true;  // until the files know of it, no state may hold this partition
   search.reset();
   state_.partitions.add(result.logits);
   folder_.save_partition(epoch, result.logits, state_.data);
   folder_.maximize(epoch, result, sizes, seconds_since(start));
+  in_step_ = false;
   core::log_info(core::cat("maximization after epoch ", epoch, "  ",
                            maximize_summary(result, sizes), "  ",
                            core::human_duration(seconds_since(start))));

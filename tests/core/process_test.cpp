@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <functional>
 #include <string>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/process.h"
 
@@ -90,24 +92,26 @@ TEST(Interrupt, OnlyASecondSigintOrSigtermEndsTheProcess) {
 }
 
 TEST(Interrupt, AFileIsFinishedFirst) {
+  const auto path = std::filesystem::temp_directory_path() / cat("ipirm_interrupted_", ::getpid());
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   const int ending = ending_of([&] {
     catch_interrupts();
     ::raise(SIGTERM);
     ::usleep(kLaterUs);
-    {
-      const UninterruptedWrite outer;
-      const UninterruptedWrite inner;
+    write_atomically(path, [&](FileWriter& file) {
       ::raise(SIGTERM);
+      file.write("whole", 5);
       [[maybe_unused]] const auto written = ::write(ends[1], "x", 1);  // still alive
-    }
+    });
     return 0;
   });
   ::close(ends[1]);
   char byte = 0;
   EXPECT_EQ(::read(ends[0], &byte, 1), 1);
   EXPECT_EQ(ending, -SIGTERM);
+  EXPECT_EQ(read_file(path, 100), "whole");
+  std::filesystem::remove(path);
   ::close(ends[0]);
 }
 

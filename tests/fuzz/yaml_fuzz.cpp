@@ -1,6 +1,7 @@
 // Fuzz target: the text of a configuration file, over fields of every type.
 #include "config/yaml_file.h"
 #include "fuzz/target.h"
+#include "ipirm/model/options.h"
 
 namespace ipirm::fuzz {
 namespace {
@@ -15,7 +16,7 @@ struct Settings {
   std::string mode = "v1";
   std::vector<int64_t> milestones = {5, 35};
   std::optional<int> width;
-  std::optional<std::string> arch;
+  std::optional<model::Arch> arch;
   bool overwrite = false;
 
   std::vector<config::Field> fields() {
@@ -29,7 +30,7 @@ struct Settings {
             Field{"mode", "a", "v1|v2", "help", &mode, {}, {"v1", "v2"}},
             Field{"milestones", "a", "LIST", "help", &milestones, config::count_from(1)},
             Field{"width", "a", "N", "help", &width, config::between(1, 1024)},
-            Field{"arch", "a", "NAME", "help", &arch},
+            config::kind_field("arch", "a", "help", &arch),
             Field{.name = "overwrite",
                   .group = "a",
                   .label = "",

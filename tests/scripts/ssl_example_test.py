@@ -21,7 +21,9 @@ NUMBER = r"(-?[\d.]+)"
 
 
 def example(*flags):
-    run = subprocess.run([sys.executable, ROOT / "scripts/ssl_example.py", "--library", LIBRARY, *flags], capture_output=True, text=True, check=False)
+    environment = dict(os.environ, OMP_NUM_THREADS="1")  # a tiny network: more threads only wait
+    run = subprocess.run([sys.executable, ROOT / "scripts/ssl_example.py", "--library", LIBRARY, *flags], env=environment,
+                         capture_output=True, text=True, check=False)
     if run.returncode != 0:
         raise AssertionError(run.stdout + run.stderr)
     return run.stdout, run.stderr

@@ -41,10 +41,11 @@ std::string refusal(const std::function<void()>& action) {
 
 TEST_F(RunDataTest, OtherDataAreRefusedBeforeTheStateIsTouched) {
   ASSERT_TRUE(KnownRun(root_ / "a").trainer().run());
-  KnownRun again(root_ / "a", ExistingRun::kResume);
-  EXPECT_TRUE(again.resume());
-  EXPECT_EQ(again.state->position.epoch, 2);
-
+  {
+    KnownRun again(root_ / "a", ExistingRun::kResume);
+    EXPECT_TRUE(again.resume());
+    EXPECT_EQ(again.state->position.epoch, 2);
+  }
   KnownRun other(root_ / "a", ExistingRun::kResume);
   other.state->data = data::fingerprint_of(RandomImages(32));
   const auto before = checkpoint::state_dict(*other.state->model)[0].second.clone();
@@ -59,6 +60,7 @@ TEST_F(RunDataTest, OtherDataAreRefusedBeforeTheStateIsTouched) {
 TEST_F(RunDataTest, StatesOfEarlierVersionsResumeWithALine) {
   KnownRun first(root_ / "a");
   ASSERT_TRUE(first.trainer().run());
+  first.folder.reset();  // unlocks it
   for (const int64_t version : {1, 2}) {
     checkpoint::StateDict tensors;
     for (auto& [name, tensor] : checkpoint::read_torch_file(root_ / "a" / "state.pt")) {
