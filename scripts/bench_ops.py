@@ -2,9 +2,9 @@
 # Times the operators of libipirm_ops.so side by side with plain eager PyTorch, in one process: time, extra memory, error.
 """usage: .venv/bin/python scripts/bench_ops.py [--threads N] [--n 1024 3096] [--runs 3] [--large] [--neighbour [N]] [--skip_environment]
 
-Two eager forms, both straight from the definitions (SPEC 4 and 5) and stable at any temperature, as the operators are:
+Two eager forms, both straight from the definitions (METHOD 4 and 5) and stable at any temperature, as the operators are:
 "double backward" takes the penalty's inner gradient and then the outer one by autograd, as people write it; "analytic gradient" has formulas
-in their place: SPEC 10 in whole matrices for partition_risk, the inner gradient for environment_loss. Each figure is a median of several calls; --runs repeats all of them, and lowest and highest are shown.
+in their place: METHOD 10 in whole matrices for partition_risk, the inner gradient for environment_loss. Each figure is a median of several calls; --runs repeats all of them, and lowest and highest are shown.
 Extra memory is the growth of the process's peak.
 --large adds batches of 10,000 and 20,000 samples and K = 4, 8 (the operator alone: eager PyTorch would need 30 to 100 GB).
 --neighbour times the operators instead while N other processes (default 1) keep a processor busy each, and without them, in turn.
@@ -32,7 +32,7 @@ def position_columns(n):
 
 
 def soft_contrastive(logits, u, columns):
-    """SPEC 5's contrastive_e of one environment with view weights u."""
+    """METHOD 5's contrastive_e of one environment with view weights u."""
     negatives = u[columns[:, 1:]]
     scaled = negatives * ((logits.shape[0] - 2) / negatives.sum(1, keepdim=True))
     weighted = torch.cat([logits[:, :1], logits[:, 1:] + scaled.log()], 1)
@@ -58,7 +58,7 @@ def eager_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weig
 
 
 def closed_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight):
-    """SPEC 10 in whole matrices, its letters: no graph. For T' = T and a temperature at which nothing overflows."""
+    """METHOD 10 in whole matrices, its letters: no graph. For T' = T and a temperature at which nothing overflows."""
     assert temperature == irm_temperature
     (n, num_env), m = weights.shape, 2 * len(weights)
     z, u = torch.cat([z1, z2]), weights.repeat(2, 1)
@@ -92,7 +92,7 @@ def closed_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_wei
 
 
 def eager_environment_loss(z1, z2, environment, num_env, temperature, irm_temperature, analytic):
-    """SPEC 4: each environment of each partition on its own."""
+    """METHOD 4: each environment of each partition on its own."""
     contrastive, penalty = [], []
     for partition in environment:
         for e in range(num_env):

@@ -3,8 +3,8 @@
 """usage: .venv/bin/python scripts/ssl_example.py [--epochs 6] [--search_every 2] [--autocast] [--save_dir DIR] [--lightly]
 
 A tiny SimCLR on 512 small pictures (a shape, and a colour that is easier to see); seconds on 2 cores. Every --search_every epochs a search
-finds the partition of the samples that violates invariance most (SPEC 5); training then sums the loss inside the environments of every
-partition found so far, their penalty, and the whole batch's InfoNCE (SPEC 4). --lightly takes the projection head and the whole batch's
+finds the partition of the samples that violates invariance most (METHOD 5); training then sums the loss inside the environments of every
+partition found so far, their penalty, and the whole batch's InfoNCE (METHOD 4). --lightly takes the projection head and the whole batch's
 loss from lightly, where it is installed."""
 import argparse
 import pathlib
@@ -53,7 +53,7 @@ def whole_batch_term(z1, z2):
 
 
 def balance(weights):
-    """Costs where one environment takes more than two thirds, for NUM_ENV = 2 (SPEC 5)."""
+    """Costs where one environment takes more than two thirds, for NUM_ENV = 2 (METHOD 5)."""
     mean = weights.mean(0)
     return torch.relu(.6365 + (mean * mean.log()).sum())
 

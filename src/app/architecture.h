@@ -9,7 +9,7 @@
 namespace ipirm::app {
 
 // Architecture, width and feature_dim (its default where there is no head) of the network whose
-// weights these are (SPEC 3 and 7). Throws UserError naming `source`, and what was found, if they
+// weights these are (METHOD 3 and 7). Throws UserError naming `source`, and what was found, if they
 // are no such network's.
 model::ModelOptions infer_architecture(const checkpoint::NamedWeights& weights,
                                        const std::filesystem::path& source);

@@ -1,4 +1,5 @@
-// Pure operations on 8-bit pictures: the steps of SPEC 2, equal to Pillow and OpenCV in every bit.
+// Pure operations on 8-bit pictures: the steps of METHOD 2, equal to Pillow and OpenCV in every
+// bit.
 #pragma once
 
 #include <cstdint>

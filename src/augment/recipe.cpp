@@ -1,4 +1,4 @@
-// Makes views: the steps of SPEC 2 in their order.
+// Makes views: the steps of METHOD 2 in their order.
 #include "ipirm/augment/recipe.h"
 
 #include <c10/util/Exception.h>

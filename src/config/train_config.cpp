@@ -192,7 +192,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   return fields;
 }
 
-// The search's defaults where MixUp has its own (SPEC 6), from a first reading of the settings.
+// The search's defaults where MixUp has its own (METHOD 6), from a first reading of the settings.
 partition::MaximizeOptions mixup_defaults(const TrainConfig& first) {
   partition::MaximizeOptions search;
   const bool mixed = first.maximize.mixup, offline = first.maximize.offline;

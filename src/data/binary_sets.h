@@ -1,4 +1,4 @@
-// STL-10, CIFAR-10 and CIFAR-100 in their published binary formats, memory mapped (SPEC 1).
+// STL-10, CIFAR-10 and CIFAR-100 in their published binary formats, memory mapped (METHOD 1).
 #pragma once
 
 #include <filesystem>

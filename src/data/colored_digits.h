@@ -1,4 +1,4 @@
-// ColoredDigits, the embedded data set: real digits in random colours (SPEC 1.1).
+// ColoredDigits, the embedded data set: real digits in random colours (METHOD 1.1).
 #pragma once
 
 #include "ipirm/data/image_set.h"

@@ -1,4 +1,4 @@
-// Image sets of a folder of image files: PART/CLASS/FILE (SPEC 1).
+// Image sets of a folder of image files: PART/CLASS/FILE (METHOD 1).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The weighted kNN vote of SPEC 7, with ties broken by position so that every run and device votes
-// alike.
+// The weighted kNN vote of METHOD 7, with ties broken by position so that every run and device
+// votes alike.
 #include "ipirm/eval/knn.h"
 
 #include <algorithm>

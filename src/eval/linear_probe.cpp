@@ -1,5 +1,5 @@
-// The linear evaluation of SPEC 7: a frozen encoder, a linear classifier on h, accuracy after each
-// epoch.
+// The linear evaluation of METHOD 7: a frozen encoder, a linear classifier on h, accuracy after
+// each epoch.
 #include "ipirm/eval/linear_probe.h"
 
 #include <ATen/CPUGeneratorImpl.h>

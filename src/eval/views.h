@@ -17,7 +17,7 @@ namespace ipirm::eval {
 // their size: throws UserError, from next() too, where that is not one.
 std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options);
 
-// A pass over the augmented views of one epoch of the linear evaluation (SPEC 7): a fresh
+// A pass over the augmented views of one epoch of the linear evaluation (METHOD 7): a fresh
 // permutation, the last batch kept. `set` must outlive it.
 std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
                                            const augment::AugmentOptions& augment, uint64_t seed,

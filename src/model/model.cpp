@@ -1,4 +1,4 @@
-// The network of SPEC 3: encoder, projection head and normalisation.
+// The network of METHOD 3: encoder, projection head and normalisation.
 #include "ipirm/model/model.h"
 
 #include <ATen/CPUGeneratorImpl.h>

@@ -1,4 +1,4 @@
-// The projection head g of SPEC 3, with PyTorch's default initialisation.
+// The projection head g of METHOD 3, with PyTorch's default initialisation.
 #include "model/projection_head.h"
 
 namespace ipirm::model {

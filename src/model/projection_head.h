@@ -1,4 +1,4 @@
-// The projection head g of SPEC 3.
+// The projection head g of METHOD 3.
 #pragma once
 
 #include <torch/nn/module.h>

@@ -1,4 +1,4 @@
-// The encoder f of SPEC 3: residual blocks, their initialisation, and the network made of them.
+// The encoder f of METHOD 3: residual blocks, their initialisation, and the network made of them.
 #include "model/resnet.h"
 
 #include <torch/nn/init.h>

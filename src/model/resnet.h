@@ -1,4 +1,4 @@
-// The encoder f of SPEC 3: a ResNet for small images, made of one kind of residual block.
+// The encoder f of METHOD 3: a ResNet for small images, made of one kind of residual block.
 #pragma once
 
 #include <torch/nn/module.h>

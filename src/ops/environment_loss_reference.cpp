@@ -72,7 +72,7 @@ Partition make_partition(const Inputs& in, const Tensor& environment) {
   const auto base = environment * m;
   out.member = member.repeat({1, 2}).to(in.z.scalar_type());
   out.row_weight = (2 * size).repeat(2).to(in.z.scalar_type()).reciprocal();
-  // Positions as in SPEC 10, with the environment's size for N: a column of the first view stands
+  // Positions as in METHOD 10, with the environment's size for N: a column of the first view stands
   // at rank+1 in rows of later samples and at rank in rows of earlier ones, one of the second view
   // at size+rank and size+rank-1.
   out.before = at::cat({base + rank + 1, base + size + rank});

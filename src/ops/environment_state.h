@@ -33,7 +33,7 @@ struct Environments {
   int64_t size_at(size_t i) const { return size[static_cast<size_t>(column[i])]; }
   double weight(size_t i) const { return 0.5 / static_cast<double>(size_at(i)); }
   // Where a view stands in rows of later samples of its environment (before) and of earlier ones,
-  // in g (C, M): columns are positions (SPEC 4). -1: there are no such rows.
+  // in g (C, M): columns are positions (METHOD 4). -1: there are no such rows.
   int64_t position(size_t i, int64_t view, bool before) const {
     if (!before && rank[i] == 0) return -1;
     const int64_t place =

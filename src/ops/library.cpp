@@ -1,4 +1,4 @@
-// Registers the partition risks with PyTorch (SPEC 11): torch.ops.ipirm.* after
+// Registers the partition risks with PyTorch (METHOD 11): torch.ops.ipirm.* after
 // torch.ops.load_library. environment_loss.cpp registers its own.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>

@@ -28,7 +28,7 @@ template <class T>
 class PairSweep {
  public:
   // z1, z2 (n, d) of T on the CPU; index (N) int64 chooses N >= 1 of their rows, all where not
-  // given. cross: only pairs of a first with a second view count (SPEC 6). Copies the chosen rows
+  // given. cross: only pairs of a first with a second view count (METHOD 6). Copies the chosen rows
   // into its own layout, and keeps up to 80 MB of inner products between sweeps: all of those of
   // 3,096 samples in float32.
   PairSweep(const at::Tensor& z1, const at::Tensor& z2, const std::optional<at::Tensor>& index,
@@ -50,7 +50,7 @@ class PairSweep {
   }
 
   // What the receiving view i gets, for each column: Σ_j F_ij in_j. `in` may depend on whether j's
-  // sample comes before or after i's, and `out` on whether i's comes before or after j's (SPEC
+  // sample comes before or after i's, and `out` on whether i's comes before or after j's (METHOD
   // 10's positions); where it does not, both are the same tensor. Added to `out`.
   struct Columns {
     const ViewColumns& in_before;

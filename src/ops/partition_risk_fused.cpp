@@ -1,8 +1,8 @@
 // partition_risk as four sweeps over the pairs: row sums, position sums, their gradient, and that
 // of the row sums.
 //
-// Letters as in SPEC 10: N samples, M = 2N views, K environments, i row view, j column view. What a
-// view knows of an environment is kept in double, (K, 2, N); what sweeps read and write is of the
+// Letters as in METHOD 10: N samples, M = 2N views, K environments, i row view, j column view. What
+// a view knows of an environment is kept in double, (K, 2, N); what sweeps read and write is of the
 // features' type.
 #include "ops/partition_risk_fused.h"
 

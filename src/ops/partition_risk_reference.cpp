@@ -1,7 +1,7 @@
 // partition_risk in closed form with ATen operations, block of rows by block of rows.
 //
 // Letters: N samples, M = 2N views, K environments, i row view, j column view, r = i mod N its
-// sample, p(i) the other view of r; T temperature. All symbols are those of SPEC 10. Exponentials
+// sample, p(i) the other view of r; T temperature. All symbols are those of METHOD 10. Exponentials
 // are taken relative to their row's maximum m_i: E, D and A below carry the factor exp(-m_i), which
 // cancels wherever they meet.
 #include "ops/partition_risk_reference.h"
@@ -129,7 +129,7 @@ Tensor row_losses(const Rows& rows) { return rows.d.log() + (rows.max - rows.lp)
 
 // Sums over a block's rows i of b_i H_ij, (M, K), apart for the columns j whose sample comes before
 // the row's (added to `before`) and after it (to `after`): at those two, j stands at different
-// positions of row i (SPEC 10).
+// positions of row i (METHOD 10).
 void add_position_sums(const Batch& batch, const Block& block, const Tensor& b,
                        const Tensor& before, const Tensor& after) {
   const int64_t n = batch.n(), first = block.begin % n, last = first + block.end - block.begin;

@@ -1,4 +1,4 @@
-// The per-row mathematics of the partition risk (SPEC 10), for host and device.
+// The per-row mathematics of the partition risk (METHOD 10), for host and device.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// The minimization step under MixUp (SPEC 6), with and without environments.
+// The minimization step under MixUp (METHOD 6), with and without environments.
 #pragma once
 
 #include "ipirm/loss/mixup.h"

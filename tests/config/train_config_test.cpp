@@ -281,7 +281,7 @@ TEST(TrainMixup, DefaultsAreThoseOfTheReference) {
   EXPECT_EQ(train({"--mixup", "--alpha", ".3"})->maximize.alpha, .3);
 }
 
-// SPEC 6: the search's defaults follow from the recipe, and what is given wins over them.
+// METHOD 6: the search's defaults follow from the recipe, and what is given wins over them.
 TEST(TrainMixup, TheSearchHasItsOwnDefaults) {
   const auto expect = [](const std::vector<std::string>& words, int64_t batch, int64_t passes,
                          double lr, std::vector<int64_t> milestones, int64_t stop_after) {

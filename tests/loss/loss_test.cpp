@@ -18,7 +18,7 @@ TEST(InfoNce, Golden) {
   const auto z1 = golden("info_nce", "z1"), z2 = golden("info_nce", "z2");
   const double t = golden_scalar("info_nce", "temperature");
   EXPECT_NEAR(info_nce(z1, z2, t).item<double>() / golden_scalar("info_nce", "loss"), 1, 1e-10);
-  // The order of positions that the penalty is defined by (SPEC 4), as the test oracle of ops
+  // The order of positions that the penalty is defined by (METHOD 4), as the test oracle of ops
   // writes it.
   const auto z = torch::cat({z1, z2});
   EXPECT_LT(relative_error((z.mm(z.t()) / t).gather(1, ops::position_columns(z1.size(0))),

@@ -54,8 +54,8 @@ void expect_close(const Tensor& found, const Tensor& expected, double tolerance)
   EXPECT_LT(testing::relative_error(found, expected), tolerance);
 }
 
-// The closed form equals automatic differentiation of the definition (SPEC 5), for any K, T, T' and
-// norm.
+// The closed form equals automatic differentiation of the definition (METHOD 5), for any K, T, T'
+// and norm.
 TEST_P(PartitionRisk, EqualsAutogradOfTheDefinition) {
   for (const auto& [n, k, t, irm_t, nonorm] :
        std::vector<std::tuple<int64_t, int64_t, double, double, bool>>{{2, 2, .5, .5, false},

@@ -1,4 +1,4 @@
-// InfoNCE and IRM penalty inside each environment (SPEC 4) by gathering its samples and
+// InfoNCE and IRM penalty inside each environment (METHOD 4) by gathering its samples and
 // differentiating by a vector of ones: the oracle of the masked and of the closed form.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The maximization risk of SPEC 5 written straight from its definition, differentiated by autograd:
-// the oracle of the closed form. Needs the whole (M, M-1) matrix; for small n.
+// The maximization risk of METHOD 5 written straight from its definition, differentiated by
+// autograd: the oracle of the closed form. Needs the whole (M, M-1) matrix; for small n.
 #pragma once
 
 #include <torch/torch.h>

@@ -1,4 +1,4 @@
-# The network of SPEC section 3 in plain PyTorch: what the C++ model is compared with, in values and in speed.
+# The network of METHOD section 3 in plain PyTorch: what the C++ model is compared with, in values and in speed.
 """Net(arch, width, feature_dim): parameter names, shapes and order of tests/golden/model/state_dict_keys.csv without
 the leading "module."."""
 import torch

@@ -1,6 +1,6 @@
 # Five steps of ResNet-50 in ipirm-train follow a plain PyTorch loop to 1e-3 relative in loss (CPU, fp32).
 """Both start from the same weights (--pretrain_model) and partition (--partition) on the same images, without augmentation
-and shuffling. The loop below is written from SPEC 3, 4 and 8 with autograd alone."""
+and shuffling. The loop below is written from METHOD 3, 4 and 8 with autograd alone."""
 import json
 import os
 import pathlib

@@ -30,7 +30,7 @@ loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const Tensor& v1, c
   return step->run(model, adam, {v1, v2, environment, weight, key.epoch, key.step});
 }
 
-// --- The step written from SPEC 6 with autograd alone, given the shares and partners -----------
+// --- The step written from METHOD 6 with autograd alone, given the shares and partners -----------
 
 struct Plain {
   double temperature, weight;

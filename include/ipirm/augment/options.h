@@ -1,4 +1,4 @@
-// Settings of the augmentation (SPEC 2).
+// Settings of the augmentation (METHOD 2).
 #pragma once
 
 #include "ipirm/core/names.h"
@@ -6,7 +6,7 @@
 namespace ipirm::augment {
 
 enum class Recipe {
-  kSimclr,  // the whole of SPEC 2
+  kSimclr,  // the whole of METHOD 2
   kNone     // to [0,1] and normalise only
 };
 

@@ -1,4 +1,4 @@
-// The augmentation recipe of SPEC 2: draws (random -> parameters) and views (image, parameters ->
+// The augmentation recipe of METHOD 2: draws (random -> parameters) and views (image, parameters ->
 // normalised float32).
 #pragma once
 

@@ -57,7 +57,7 @@ struct TrainConfig {
 // was found and what was expected.
 std::optional<TrainConfig> parse_train(int argc, const char* const* argv);
 
-// The settings as a YAML file: read back through --config it gives the same settings (SPEC 9).
+// The settings as a YAML file: read back through --config it gives the same settings (METHOD 9).
 // --overwrite, --resume and --check_data, which are about one call and not about the run, are left
 // out.
 std::string to_yaml(const TrainConfig& config);

@@ -1,5 +1,5 @@
 // Image sets: indexed images with labels, and the parts of a data set that training and evaluation
-// use (SPEC 1).
+// use (METHOD 1).
 #pragma once
 
 #include <cstdint>

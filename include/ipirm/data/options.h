@@ -7,7 +7,8 @@ namespace ipirm::data {
 
 struct DataOptions {
   std::string dataset = "STL";  // STL, CIFAR10, CIFAR100, Folder or ColoredDigits
-  std::string root = "data";  // folder that holds the set's files (SPEC 1); unused by ColoredDigits
+  std::string root =
+      "data";  // folder that holds the set's files (METHOD 1); unused by ColoredDigits
   // Folder alone: side of the stored middle square of an image, pixels; 0: images are stored whole,
   // in sizes of their own.
   int image_size = 96;

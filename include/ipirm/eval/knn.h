@@ -1,4 +1,4 @@
-// The weighted kNN vote of SPEC 7.
+// The weighted kNN vote of METHOD 7.
 #pragma once
 
 #include <torch/types.h>

@@ -1,5 +1,5 @@
-// The linear evaluation of SPEC 7: a frozen encoder, a linear classifier on h, accuracy after each
-// epoch.
+// The linear evaluation of METHOD 7: a frozen encoder, a linear classifier on h, accuracy after
+// each epoch.
 #pragma once
 
 #include <torch/types.h>

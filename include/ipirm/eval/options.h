@@ -1,4 +1,4 @@
-// Settings of the evaluations (SPEC 7).
+// Settings of the evaluations (METHOD 7).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The contrastive losses over a whole batch: InfoNCE and its debiased form (SPEC 4, 7).
+// The contrastive losses over a whole batch: InfoNCE and its debiased form (METHOD 4, 7).
 #pragma once
 
 #include <torch/types.h>

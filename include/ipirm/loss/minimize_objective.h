@@ -1,4 +1,4 @@
-// The objective of the minimization step (SPEC 4): contrastive loss and IRM penalty inside each
+// The objective of the minimization step (METHOD 4): contrastive loss and IRM penalty inside each
 // environment.
 #pragma once
 

@@ -1,5 +1,5 @@
-// MixUp (SPEC 6): the plan of what is mixed with what, and the contrastive loss and IRM penalty of
-// mixed views. Pure functions: who embeds the images is the step's business.
+// MixUp (METHOD 6): the plan of what is mixed with what, and the contrastive loss and IRM penalty
+// of mixed views. Pure functions: who embeds the images is the step's business.
 #pragma once
 
 #include <torch/types.h>

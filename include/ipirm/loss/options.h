@@ -1,4 +1,4 @@
-// Settings of the minimization losses (SPEC 4, 6, 7).
+// Settings of the minimization losses (METHOD 4, 6, 7).
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace ipirm::loss {
 
-// MixUp of the first views (SPEC 6).
+// MixUp of the first views (METHOD 6).
 struct MixupOptions {
   bool on = false;
   double alpha = 1.0;         // shares are drawn from Beta(alpha, alpha), > 0
@@ -17,7 +17,7 @@ struct MixupOptions {
 
 // What a partition's environments are penalised by.
 enum class Penalty {
-  kIrm,  // the squared gradient of each one's loss (SPEC 4): the method's
+  kIrm,  // the squared gradient of each one's loss (METHOD 4): the method's
   kVrex  // the unbiased variance of their losses (Krueger et al. 2021, "Out-of-Distribution
          // Generalization via Risk Extrapolation")
 };

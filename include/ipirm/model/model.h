@@ -1,4 +1,4 @@
-// The network of SPEC 3: a CIFAR-style ResNet encoder f and a projection head g.
+// The network of METHOD 3: a CIFAR-style ResNet encoder f and a projection head g.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -28,7 +28,7 @@ struct Embedding {
 // "module.", in that order.
 class ModelImpl : public torch::nn::Module {
  public:
-  // Initialised as SPEC 3 says from torch's current generator, on the CPU in float32. Throws
+  // Initialised as METHOD 3 says from torch's current generator, on the CPU in float32. Throws
   // UserError for a width or feature_dim out of range.
   explicit ModelImpl(const ModelOptions& options);
 

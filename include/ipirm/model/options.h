@@ -1,4 +1,4 @@
-// Which network is trained (SPEC 3).
+// Which network is trained (METHOD 3).
 #pragma once
 
 #include "ipirm/core/names.h"

@@ -1,4 +1,4 @@
-// InfoNCE and IRM penalty inside each environment of each partition (SPEC 4), differentiable.
+// InfoNCE and IRM penalty inside each environment of each partition (METHOD 4), differentiable.
 #pragma once
 
 #include <ATen/ATen.h>

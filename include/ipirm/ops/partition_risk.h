@@ -1,4 +1,4 @@
-// The contrastive risk of soft environments and its gradient in closed form (SPEC 5 and 10): no
+// The contrastive risk of soft environments and its gradient in closed form (METHOD 5 and 10): no
 // autograd graph, no matrix over all pairs.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The contrastive risk of soft environments under MixUp and its gradient in closed form (SPEC 6 and
-// 11): no autograd graph, no matrix over all pairs.
+// The contrastive risk of soft environments under MixUp and its gradient in closed form (METHOD 6
+// and 11): no autograd graph, no matrix over all pairs.
 #pragma once
 
 #include <ATen/ATen.h>

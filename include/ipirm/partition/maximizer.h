@@ -1,5 +1,5 @@
-// The maximization step (SPEC 5): Adam over the partition logits until the risk stops getting worse
-// for the network.
+// The maximization step (METHOD 5): Adam over the partition logits until the risk stops getting
+// worse for the network.
 #pragma once
 
 #include <torch/types.h>

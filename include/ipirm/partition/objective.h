@@ -1,5 +1,5 @@
-// The maximization objective of one batch (SPEC 5, 6): risk of soft environments, balance of their
-// sizes, gradient.
+// The maximization objective of one batch (METHOD 5, 6): risk of soft environments, balance of
+// their sizes, gradient.
 #pragma once
 
 #include <torch/types.h>
@@ -32,9 +32,9 @@ struct Risk {
 };
 
 // z1, z2 (n, d) projections, logits (n, K) of the partition; rows (n) int64 chooses among more rows
-// of z1 and z2. mix: the first views are mixed, and the contrastive terms those of SPEC 6 (offline
-// form where it has no partner; irm_temperature is not used; irm_mode v1 alone). Closed form:
-// builds no graph. No host synchronisation.
+// of z1 and z2. mix: the first views are mixed, and the contrastive terms those of METHOD 6
+// (offline form where it has no partner; irm_temperature is not used; irm_mode v1 alone). Closed
+// form: builds no graph. No host synchronisation.
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
                 const RiskOptions& options, const std::optional<torch::Tensor>& rows = std::nullopt,
                 const std::optional<loss::Mix>& mix = std::nullopt);

@@ -1,4 +1,4 @@
-// Settings of the maximization step (SPEC 5, 6).
+// Settings of the maximization step (METHOD 5, 6).
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ struct MaximizeOptions {
   int64_t patience = 5;  // passes without a new best before stopping
   bool shuffle = true;   // a fresh order each pass
   uint64_t seed = 1234;
-  bool mixup = false;  // --mixup_max: the first views are mixed (SPEC 6)
+  bool mixup = false;  // --mixup_max: the first views are mixed (METHOD 6)
   double alpha = 1.0;  // of the mixing coefficients, > 0
 };
 

@@ -1,4 +1,4 @@
-// What a maximization reports: its lines of metrics.jsonl (SPEC 9), and its end in words.
+// What a maximization reports: its lines of metrics.jsonl (METHOD 9), and its end in words.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ std::string maximize_event(int64_t epoch, const partition::Maximization& result,
                            const std::vector<int64_t>& sizes, double seconds);
 
 // The lines that a maximization leaves in log.txt, in the reference's words, so that scripts which
-// read its logs read ours (SPEC 9): the first pass's risk and its terms; then the best pass, its
+// read its logs read ours (METHOD 9): the first pass's risk and its terms; then the best pass, its
 // risk, and the sizes of the environments.
 std::string first_risk_line(const partition::PassReport& first);
 std::vector<std::string> outcome_lines(const partition::Maximization& result,

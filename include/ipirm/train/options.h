@@ -1,4 +1,4 @@
-// Settings of the training run: schedule, optimizer, what is saved when (SPEC 8).
+// Settings of the training run: schedule, optimizer, what is saved when (METHOD 8).
 #pragma once
 
 #include <cstdint>

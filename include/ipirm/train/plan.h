@@ -1,4 +1,4 @@
-// The plan: what is due at which epoch (SPEC 4, 5, 7, 8).
+// The plan: what is due at which epoch (METHOD 4, 5, 7, 8).
 #pragma once
 
 #include <cstdint>

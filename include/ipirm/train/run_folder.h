@@ -1,4 +1,4 @@
-// A run's folder results/DATASET/NAME/: what is written there, and nowhere else (SPEC 9;
+// A run's folder results/DATASET/NAME/: what is written there, and nowhere else (METHOD 9;
 // src/checkpoint/FORMAT.md).
 #pragma once
 
@@ -46,7 +46,7 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
 
   void write_config(const std::string& yaml) const;  // config.yaml
-  // One line of log.txt (and of the log), for steps 1, 1 + log_every, ... of an epoch (SPEC 9).
+  // One line of log.txt (and of the log), for steps 1, 1 + log_every, ... of an epoch (METHOD 9).
   // mean_loss: of the epoch so far; seen: samples of it; total: samples of the set.
   void log_step(const StepRecord& record, double mean_loss, int64_t epochs, int64_t seen,
                 int64_t total);

@@ -1,5 +1,5 @@
-// A minimization step as an object (SPEC 4, 6, 7): which of the three it is, is chosen once, where
-// a run is composed.
+// A minimization step as an object (METHOD 4, 6, 7): which of the three it is, is chosen once,
+// where a run is composed.
 #pragma once
 
 #include <torch/types.h>

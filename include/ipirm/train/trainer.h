@@ -1,5 +1,5 @@
 // The training loop: minimization epochs, a maximization every few of them, evaluation, checkpoints
-// (SPEC 4, 5, 7, 9).
+// (METHOD 4, 5, 7, 9).
 #pragma once
 
 #include <torch/types.h>
