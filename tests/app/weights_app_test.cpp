@@ -11,6 +11,7 @@
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
+#include "ipirm/core/log.h"
 #include "ipirm/model/model.h"
 
 namespace ipirm::app {
