@@ -16,8 +16,8 @@ torch::Tensor penalty_of(Penalty kind, const torch::Tensor& contrastive_pe,
     case Penalty::kIrm:
       return irm_penalty_pe.mean();
     case Penalty::kVrex: {
-      // An environment of one sample or none has loss 0, which is no loss to compare: the variance
-      // is over the others.
+      // An environment of one sample or none has loss 0 exactly, which is no loss to compare: the
+      // variance is over the others.
       const auto here = contrastive_pe.detach().ne(0).to(contrastive_pe.scalar_type());
       const auto num = here.sum(1, /*keepdim=*/true);
       const auto mean = (contrastive_pe * here).sum(1, /*keepdim=*/true) / num.clamp_min(1);
@@ -43,8 +43,13 @@ Terms combine(const torch::Tensor& contrastive_pe, const torch::Tensor& irm_pena
 Terms minimize_objective(const torch::Tensor& z1, const torch::Tensor& z2,
                          const torch::Tensor& environment, double penalty_weight,
                          const LossOptions& options) {
-  const auto [contrastive_pe, penalty_pe] = ops::environment_loss(
+  auto [contrastive_pe, penalty_pe] = ops::environment_loss(
       z1, z2, environment, options.num_env, options.temperature, options.irm_temperature);
+  if (options.penalty == Penalty::kVrex) {
+    // A lone sample's loss is 0 up to rounding alone.
+    const auto sizes = torch::one_hot(environment, options.num_env).sum(1);  // (P, K)
+    contrastive_pe = torch::where(sizes >= 2, contrastive_pe, 0);
+  }
   const auto batch = options.keep_cont ? info_nce(z1, z2, options.temperature) : torch::Tensor();
   return combine(contrastive_pe, penalty_pe, batch, penalty_weight, options.penalty);
 }
