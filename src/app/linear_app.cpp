@@ -25,6 +25,7 @@
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/eval/linear_probe.h"
 #include "ipirm/model/model.h"
+#include "ipirm/observe/console.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
@@ -62,15 +63,8 @@ checkpoint::StateDict encoder_weights(const model::Model& model) {
   return weights;
 }
 
-// A line of the log; a loss that is no longer finite ends the evaluation.
-void report_epoch(const std::string& factor, int64_t epochs, const eval::LinearEpoch& e) {
-  char line[160];
-  std::snprintf(line, sizeof line,
-                "%s  epoch %lld/%lld  train loss %.4f  test loss %.4f  test_acc@1 %.2f  "
-                "test_acc@5 %.2f",
-                factor.c_str(), static_cast<long long>(e.epoch), static_cast<long long>(epochs),
-                e.train_loss, e.test_loss, e.test_top1, e.test_top5);
-  core::log_info(line);
+// A loss that is no longer finite ends the evaluation.
+void check_finite(const std::string& factor, const eval::LinearEpoch& e) {
   if (std::isfinite(e.train_loss) && std::isfinite(e.test_loss)) return;
   throw std::runtime_error(core::cat(factor, ", epoch ", e.epoch, ": the loss is ", e.train_loss,
                                      " in training, ", e.test_loss,
@@ -111,14 +105,18 @@ void resume(const config::LinearConfig& config, LinearFolder& folder, eval::Line
 // Every epoch that is left, with what is written after it. False once interrupted.
 bool run_epochs(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
                 std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
+  observe::Console console;
   while (state.epoch < config.linear.epochs) {
     const auto results = probe.epoch(state.epoch + 1);
     if (!results) return false;
     ++state.epoch;
     for (size_t f = 0; f < factors.size(); ++f) {
       const eval::LinearEpoch& e = (*results)[f];
-      if (folder) folder->epoch(factors[f].name, f == 0, e);
-      report_epoch(factors[f].name, config.linear.epochs, e);
+      const train::EvaluationRecord record{
+          e.epoch, config.linear.epochs, "linear", {factors[f].name, f == 0, eval::scores_of(e)}};
+      if (folder) folder->observer().evaluation(record);
+      console.evaluation(record);
+      check_finite(factors[f].name, e);
       state.last[f] = e;
       if (e.epoch == 1 || e.test_top1 > state.best[f].test_top1) state.best[f] = e;
     }

@@ -1,20 +1,22 @@
 // Writes a linear evaluation's files.
 #include "app/linear_folder.h"
 
-#include <cstdio>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "app/resume.h"
 #include "ipirm/config/linear_config.h"
 #include "ipirm/core/error.h"
-#include "ipirm/core/log.h"
+#include "ipirm/observe/metrics_lines.h"
+#include "ipirm/observe/reference_texts.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
 namespace {
 
-const fs::path& made(const fs::path& folder) {
+constexpr const char* kResult = "result.txt";
+constexpr const char* kMetrics = "metrics.jsonl";
+
+const fs::path& writable(const fs::path& folder) {
   core::make_writable_folder(folder);
   return folder;
 }
@@ -30,7 +32,7 @@ int num_epochs(const fs::path& file, int at_most) {
 }  // namespace
 
 LinearFolder::LinearFolder(fs::path path)
-    : path_(std::move(path)), lock_(made(path_)), state_file_(path_, "linear_state") {}
+    : path_(std::move(path)), lock_(writable(path_)), state_file_(path_, "linear_state") {}
 
 std::optional<std::pair<LinearState, fs::path>> LinearFolder::load_state(const std::string& yaml) {
   if (!holds_state()) return std::nullopt;
@@ -48,7 +50,7 @@ std::optional<std::pair<LinearState, fs::path>> LinearFolder::load_state(const s
 void LinearFolder::begin(const std::string& yaml, bool replace, bool resume) {
   // An evaluation that was killed in its first epoch leaves no state and at most one line.
   const int allowed = resume ? 1 : 0;
-  if (!replace && (num_epochs(path_ / "result.txt", allowed + 1) > allowed || holds_state())) {
+  if (!replace && (num_epochs(path_ / kResult, allowed + 1) > allowed || holds_state())) {
     throw core::UserError(
         core::cat(path_.string(), ": already holds an evaluation",
                   resume ? " without a state to go on from; " : "; go on with it by --resume, ",
@@ -56,39 +58,26 @@ void LinearFolder::begin(const std::string& yaml, bool replace, bool resume) {
   }
   state_file_.remove();  // before all else: a state must never stand beside other settings
   core::write_atomically(path_ / "config.yaml", yaml);
-  text_.emplace(path_ / "result.txt", /*keep=*/false);
-  metrics_.emplace(path_ / "metrics.jsonl", /*keep=*/false);
+  open_texts(/*keep=*/false);
 }
 
 void LinearFolder::go_on(const std::string& yaml, const LinearState& state) {
-  text_.emplace(path_ / "result.txt", /*keep=*/true);
-  metrics_.emplace(path_ / "metrics.jsonl", /*keep=*/true);
-  text_->truncate_to(state.text_sizes[0]);
-  metrics_->truncate_to(state.text_sizes[1]);
+  open_texts(/*keep=*/true);
+  texts_->truncate(kResult, state.text_sizes[0]);
+  texts_->truncate(kMetrics, state.text_sizes[1]);
   core::write_atomically(path_ / "config.yaml", yaml);
 }
 
-void LinearFolder::epoch(const std::string& factor, bool is_class, const eval::LinearEpoch& e) {
-  char line[120];
-  std::snprintf(line, sizeof line, "test_loss: %.4f, test_acc@1: %.4f, test_acc@5: %.4f",
-                e.test_loss, e.test_top1, e.test_top5);
-  if (is_class) text_->line(line);
-  metrics_->line(nlohmann::ordered_json({{"event", "linear"},
-                                         {"factor", factor},
-                                         {"epoch", e.epoch},
-                                         {"train_loss", e.train_loss},
-                                         {"train_acc@1", e.train_top1},
-                                         {"train_acc@5", e.train_top5},
-                                         {"test_loss", e.test_loss},
-                                         {"test_acc@1", e.test_top1},
-                                         {"test_acc@5", e.test_top5}})
-                     .dump());
+void LinearFolder::open_texts(bool keep) {
+  texts_.emplace(path_, keep);
+  observers_ = train::Observers(
+      {std::make_shared<observe::ReferenceTexts>(observe::LineSink(), texts_->open(kResult)),
+       std::make_shared<observe::MetricsLines>(texts_->open(kMetrics))});
 }
 
 void LinearFolder::save(LinearState& state) {
-  for (auto* file : {&text_, &metrics_})
-    (*file)->flush();  // the state must not know more than they hold
-  state.text_sizes = {text_->size(), metrics_->size()};
+  texts_->flush();  // the state must not know more than they hold
+  state.text_sizes = {texts_->size(kResult), texts_->size(kMetrics)};
   state_file_.write(to_tensors(state));
 }
 

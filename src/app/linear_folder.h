@@ -9,6 +9,8 @@
 #include "app/linear_state.h"
 #include "ipirm/checkpoint/state_file.h"
 #include "ipirm/core/files.h"
+#include "ipirm/observe/text_files.h"
+#include "ipirm/train/observer.h"
 
 namespace ipirm::app {
 
@@ -29,17 +31,20 @@ class LinearFolder {
   // Goes on: cuts the text files back to what they held when `state` was saved.
   void go_on(const std::string& yaml, const LinearState& state);
 
-  // After begin() or go_on(). Only the class goes to result.txt.
-  void epoch(const std::string& factor, bool is_class, const eval::LinearEpoch& epoch);
+  // Those who write result.txt (of the class alone) and metrics.jsonl. After begin() or go_on().
+  train::Observer& observer() { return observers_; }
   // Saves the state of now, with the lengths of the text files, which are filled in.
   void save(LinearState& state);
   bool holds_state() const noexcept { return state_file_.exists(); }
 
  private:
+  void open_texts(bool keep);
+
   std::filesystem::path path_;
   core::FolderLock lock_;
   checkpoint::StateFile state_file_;
-  std::optional<core::LineFile> text_, metrics_;
+  std::optional<observe::TextFiles> texts_;
+  train::Observers observers_;
 };
 
 }  // namespace ipirm::app

@@ -17,9 +17,10 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/observe/console.h"
+#include "ipirm/observe/metrics_lines.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/partition_set.h"
-#include "ipirm/train/maximize_events.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
@@ -101,16 +102,6 @@ class WatchedBank : public partition::BankSource {
   int64_t taken_ = 0;
 };
 
-std::string pass_line(const partition::PassReport& p, double seconds) {
-  char line[240];
-  std::snprintf(line, sizeof line,
-                "pass %lld  risk %.6f  best %.6f  contrastive %.6f  invariance %.3e  balance "
-                "%.6f  lr %g  %.2f s",
-                static_cast<long long>(p.pass), p.risk, p.best_risk, p.contrastive, p.invariance,
-                p.balance, p.lr, seconds);
-  return line;
-}
-
 torch::Tensor first_logits(const config::PartitionConfig& config, const torch::Tensor& z) {
   const auto& options = config.maximize;
   if (!config.init.empty())
@@ -119,18 +110,18 @@ torch::Tensor first_logits(const config::PartitionConfig& config, const torch::T
       .to(z.scalar_type());
 }
 
-// The search, its lines in the log, and its events appended to `events`.
+// The search, told to `observer` pass by pass.
 partition::Maximization search(partition::BankSource& bank, const torch::Tensor& initial,
-                               const partition::MaximizeOptions& options, std::string& events) {
+                               const partition::MaximizeOptions& options,
+                               train::Observer& observer) {
   auto before = Clock::now();
   try {
     return partition::maximize(
         bank, initial, options, [] { return core::interrupted(); },
         [&](const partition::PassReport& pass) {
           const auto now = Clock::now();
-          core::log_info(pass_line(pass, seconds_between(before, now)));
+          observer.maximize_pass({kEpoch, pass, seconds_between(before, now)});
           before = now;
-          events += train::maximize_pass_event(kEpoch, pass) + '\n';
         });
   } catch (const partition::NotFiniteError& error) {
     throw std::runtime_error(cat("maximization, ", error.what(),
@@ -165,18 +156,24 @@ int run_partition(const config::PartitionConfig& config) {
 
   WatchedBank bank(features, options, device);
   features = {};
+  // The events become a file at the end, when the partition does.
   std::string events;
-  const auto result = search(bank, initial, options, events);
+  const auto metrics = std::make_shared<observe::MetricsLines>(
+      [&](const std::string& event) { events += event + '\n'; });
+  train::Observers observers(
+      {metrics, std::make_shared<observe::Console>(observe::ConsoleOptions{.passes = true})});
+  auto result = search(bank, initial, options, observers);
   if (result.interrupted) {
     core::log_info(cat("stopped; nothing was written to ", config.out));
     return kExitInterrupted;
   }
   const auto sizes = partition::environment_sizes(result.logits);
   const double seconds = seconds_between(start, Clock::now());
-  events += train::maximize_event(kEpoch, result, sizes, seconds) + '\n';
-  checkpoint::write_npy(config.out, result.logits);
+  const train::MaximizeRecord record{kEpoch, std::move(result), sizes, seconds};
+  metrics->maximize(record);
+  checkpoint::write_npy(config.out, record.result.logits);
   core::write_atomically(metrics_path(config), events);
-  core::log_info(train::maximize_summary(result, sizes));
+  core::log_info(observe::maximize_summary(record));
   core::log_info(cat("done in ", core::human_duration(seconds), "  ", config.out));
   return kExitOk;
 }

@@ -21,7 +21,14 @@
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
-#include "ipirm/train/partition_data.h"
+#include "ipirm/eval/knn_evaluation.h"
+#include "ipirm/observe/console.h"
+#include "ipirm/observe/metrics_lines.h"
+#include "ipirm/observe/partition_files.h"
+#include "ipirm/observe/reference_texts.h"
+#include "ipirm/observe/text_files.h"
+#include "ipirm/train/run_folder.h"
+#include "ipirm/train/state_store.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::app {
@@ -67,11 +74,11 @@ std::string counts_of(const data::DataSets& sets) {
 
 // Refuses a partition that lies beside a fingerprint of other data, unless told not to.
 void check_partition_data(const config::TrainConfig& config, const data::Fingerprint& data) {
-  const auto different = train::difference_from_partition(config.partition, data);
+  const auto different = observe::difference_from_partition(config.partition, data);
   if (different.empty()) return;
   const auto what = core::cat(
       "--partition ", config.partition, ": was made for other data, which differ in ", different,
-      " (it says so in ", train::data_of_partition(config.partition).filename().string(), ")");
+      " (it says so in ", observe::data_of_partition(config.partition).filename().string(), ")");
   if (!config.partition_any_data) {
     throw core::UserError(core::cat(
         what, "; name the data it was made for, or add --partition_any_data to take it as it is"));
@@ -80,18 +87,39 @@ void check_partition_data(const config::TrainConfig& config, const data::Fingerp
 }
 
 // Goes on from the folder's newest state: false where there is none yet.
-bool resume(train::RunState& state, train::RunFolder& folder) {
-  const auto saved = folder.load_state();
-  if (!saved) {
-    folder.continue_texts({0, 0, 0});
+bool resume(train::RunState& state, train::StateStore& store, observe::TextFiles& texts) {
+  if (!store.load()) {
+    texts.clear();
     core::log_info("nothing to resume here yet: starting from the beginning");
     return false;
   }
-  restore(state, saved->first, saved->second);
-  folder.continue_texts(saved->first.text_sizes);
   core::log_info(
       core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
   return true;
+}
+
+// Everyone who is told what happens in the run. Files come first: what they refuse is not said.
+train::Observers observers_of(const config::TrainConfig& config, const fs::path& folder,
+                              observe::TextFiles& texts, const train::RunState& state) {
+  const int64_t log_every = config.train.log_every;
+  return train::Observers(
+      {std::make_shared<observe::PartitionFiles>(folder, state.data),
+       std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
+                                                 texts.open("knn_result.txt"), log_every),
+       std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
+       std::make_shared<observe::Console>(observe::ConsoleOptions{.log_every = log_every})});
+}
+
+std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::TrainConfig& config,
+                                                              const data::DataSets& sets,
+                                                              const train::ViewSource& views,
+                                                              torch::Device device) {
+  std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
+  if (!sets.test) return evaluations;
+  const eval::RunOptions run{device, config.train.bf16, views.loader, config.train.batch_size,
+                             config.augment.crop_size};
+  evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
+  return evaluations;
 }
 
 // The first lines of a run: what is trained, on what, where.
@@ -157,20 +185,29 @@ int run_train(const config::TrainConfig& config) {
   views.loader.channels_last = true;
 
   const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
-  const bool resuming = config.resume && train::RunFolder::holds_state(path);
+  const bool resuming = config.resume && train::StateStore::holds_state(path);
   auto state = first_state(config, *sets.train, device, resuming);
   const auto yaml = to_yaml(config);
   if (resuming && fs::exists(path / "config.yaml"))
     check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
-  train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
-                                : config.overwrite ? train::ExistingRun::kOverwrite
-                                                   : train::ExistingRun::kRefuse);
-  const bool resumed = config.resume && resume(state, folder);
-  auto step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
+  const train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
+                                      : config.overwrite ? train::ExistingRun::kOverwrite
+                                                         : train::ExistingRun::kRefuse);
+  const auto texts = std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume);
+  train::TrainerParts parts{
+      .step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
                                              .bf16 = config.train.bf16,
-                                             .seed = config.train.seed});
-  train::Trainer trainer({config.train, config.maximize, config.knn}, std::move(step), sets, views,
-                         state, folder, device);
+                                             .seed = config.train.seed}),
+      .source =
+          train::make_search(config.maximize, views, config.train.batch_size, config.train.bf16),
+      .evaluations = evaluations_of(config, sets, views, device),
+      .observers = observers_of(config, path, *texts, state)};
+  auto state_parts = train::parts_of(state);
+  state_parts.push_back(texts);
+  train::StateStore store(path, std::move(state_parts));
+  const bool resumed = config.resume && resume(state, store, *texts);
+  train::Trainer trainer(config.train, config.maximize.num_env, std::move(parts), views, state,
+                         store, device);
   folder.write_config(yaml);
   folder.write_samples(*sets.train, /*replace=*/!resumed);
 

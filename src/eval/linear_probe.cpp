@@ -322,6 +322,12 @@ class LinearProbe::Impl {
   bool has_left_out_ = false;    // an image, and said so
 };
 
+core::NamedValues scores_of(const LinearEpoch& epoch) {
+  return {{"train_loss", epoch.train_loss},  {"train_acc@1", epoch.train_top1},
+          {"train_acc@5", epoch.train_top5}, {"test_loss", epoch.test_loss},
+          {"test_acc@1", epoch.test_top1},   {"test_acc@5", epoch.test_top5}};
+}
+
 LinearProbe::LinearProbe(model::Model& model, const data::ImageSet& train,
                          const data::ImageSet& test, const LinearOptions& options,
                          const augment::AugmentOptions& augment, const RunOptions& run)

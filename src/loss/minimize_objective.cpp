@@ -30,6 +30,19 @@ torch::Tensor penalty_of(Penalty kind, const torch::Tensor& contrastive_pe,
 
 }  // namespace
 
+NamedTerms named(const Terms& terms) {
+  return {{"loss", terms.loss.detach()},
+          {"contrastive", terms.contrastive},
+          {"penalty", terms.penalty},
+          {"batch_contrastive", terms.batch}};
+}
+
+const torch::Tensor& value_of(const NamedTerms& terms, std::string_view name) {
+  for (const auto& term : terms)
+    if (term.name == name) return term.value;
+  TORCH_CHECK(false, "no term is named ", name);
+}
+
 Terms combine(const torch::Tensor& contrastive_pe, const torch::Tensor& irm_penalty_pe,
               const torch::Tensor& batch, double penalty_weight, Penalty kind) {
   const auto contrastive = contrastive_pe.mean();

@@ -49,7 +49,7 @@ loss::MixedTerms MixupStep::partition_terms(model::Model& model, const StepInput
   return loss::environments_side_by_side(terms, loss_.num_env, z2.options());
 }
 
-loss::Terms MixupStep::run(model::Model& model, ops::Adam& adam, const StepInput& input) {
+loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const StepInput& input) {
   model->train();
   const auto& first = adam.parameters().front();
   const auto zero = [&] { return torch::zeros({}, first.options()); };
@@ -96,7 +96,7 @@ loss::Terms MixupStep::run(model::Model& model, ops::Adam& adam, const StepInput
     out.penalty.add_(terms.penalty, share);
   }
   adam.step(take_gradients(adam));
-  return out;
+  return loss::named(out);
 }
 
 }  // namespace ipirm::train

@@ -16,7 +16,7 @@ class MixupStep : public Step {
   MixupStep(const loss::LossOptions& loss, const StepOptions& options)
       : loss_(loss), options_(options) {}
   bool uses_partitions() const override { return !loss_.baseline; }
-  loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) override;
+  loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) override;
 
  private:
   torch::Tensor embed(model::Model& model, const torch::Tensor& images) const;

@@ -15,7 +15,7 @@ class PlainStep : public Step {
  public:
   PlainStep(const loss::LossOptions& loss, bool bf16) : loss_(loss), bf16_(bf16) {}
 
-  loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) override {
+  loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) override {
     model->train();
     torch::Tensor z1, z2;
     {
@@ -25,10 +25,9 @@ class PlainStep : public Step {
     }
     // The loss is computed at full precision under bf16 too.
     const auto dtype = adam.parameters().front().scalar_type();
-    auto terms = objective(z1.to(dtype), z2.to(dtype), input);
+    const auto terms = objective(z1.to(dtype), z2.to(dtype), input);
     adam.step(torch::autograd::grad({terms.loss}, adam.parameters()));
-    terms.loss = terms.loss.detach();
-    return terms;
+    return loss::named(terms);
   }
 
  protected:

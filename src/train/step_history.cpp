@@ -3,25 +3,29 @@
 
 namespace ipirm::train {
 
-StepHistory::StepHistory(int64_t capacity, torch::Device device)
-    : terms_(torch::zeros({capacity, 4},
-                          torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
-
-void StepHistory::add(const loss::Terms& terms) {
+void StepHistory::add(const loss::NamedTerms& terms) {
   TORCH_INTERNAL_ASSERT(!full(), "the step history must be read before it is full");
-  terms_.select(0, size_).copy_(
-      torch::stack({terms.loss, terms.contrastive, terms.penalty, terms.batch}));
+  if (!terms_.defined()) {
+    for (const auto& term : terms) names_.push_back(term.name);
+    terms_ = torch::zeros({capacity_, static_cast<int64_t>(terms.size())},
+                          torch::TensorOptions().dtype(torch::kFloat64).device(device_));
+  }
+  TORCH_INTERNAL_ASSERT(terms.size() == names_.size(), "every step must have the same terms");
+  std::vector<torch::Tensor> values;
+  for (const auto& term : terms) values.push_back(term.value);
+  terms_.select(0, size_).copy_(torch::stack(values));
   ++size_;
 }
 
-std::vector<std::array<double, 4>> StepHistory::take() {
+std::vector<core::NamedValues> StepHistory::take() {
+  std::vector<core::NamedValues> steps;
+  if (size_ == 0) return steps;
   const auto on_cpu = terms_.slice(0, 0, size_).to(torch::kCPU).contiguous();
   const double* value = on_cpu.const_data_ptr<double>();
-  std::vector<std::array<double, 4>> steps(static_cast<size_t>(size_));
-  for (auto& step : steps) {
-    for (auto& term : step) term = *value++;
+  for (; size_ > 0; --size_) {
+    auto& step = steps.emplace_back();
+    for (const auto& name : names_) step.push_back({name, *value++});
   }
-  size_ = 0;
   return steps;
 }
 

@@ -9,9 +9,6 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
-#include "ipirm/eval/feature_bank.h"
-#include "ipirm/eval/knn.h"
-#include "ipirm/train/maximize_events.h"
 
 namespace ipirm::train {
 namespace {
@@ -22,9 +19,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::string fixed(double value, int digits) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
+// "loss 5.1234" once a step has been read.
+std::string loss_text(const StepRecord& record) {
+  if (record.terms.empty()) return "";
+  char text[40];
+  std::snprintf(text, sizeof text, "loss %.4f", record.loss());
   return text;
 }
 
@@ -36,261 +35,242 @@ void check_batch_size(int64_t batch_size, int64_t set_size) {
                                   set_size, " images; choose at most that many"));
 }
 
-Trainer::Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
-                 ViewSource views, RunState& state, RunFolder& folder, torch::Device device)
+Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts parts, ViewSource views,
+                 RunState& state, StateStore& store, torch::Device device)
     : options_(options),
-      plan_(options.train),
-      step_(std::move(step)),
-      sets_(std::move(sets)),
+      plan_(options),
+      step_(std::move(parts.step)),
+      source_(std::move(parts.source)),
+      evaluations_(std::move(parts.evaluations)),
+      observers_(std::move(parts.observers)),
       views_(std::move(views)),
       state_(state),
-      folder_(folder),
+      store_(store),
       device_(device),
-      steps_per_epoch_(sets_.train->size() / options.train.batch_size),
-      history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.train.log_every), device) {
-  check_batch_size(options.train.batch_size, sets_.train->size());
+      steps_per_epoch_(set_size() / options.batch_size),
+      history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.log_every), device) {
+  check_batch_size(options.batch_size, set_size());
   for (const auto& logits : state_.partitions.logits()) {
-    if (logits.size(0) == sets_.train->size() && logits.size(1) == options.maximize.num_env)
-      continue;
+    if (logits.size(0) == set_size() && logits.size(1) == num_env) continue;
     throw core::UserError(core::cat("a partition of shape ", logits.sizes(),
-                                    " does not fit the training set of ", sets_.train->size(),
-                                    " images and --env_num ", options.maximize.num_env,
+                                    " does not fit the training set of ", set_size(),
+                                    " images and --env_num ", num_env,
                                     "; the data under --data_root are not those it was made for"));
   }
 }
 
 bool Trainer::run() {
-  auto& at = state_.position;
-  const int64_t epochs = options_.train.epochs;
   try {
-    if (step_->uses_partitions() && state_.partitions.empty() && !maximize(0)) return stopped();
-    while (at.epoch <= epochs) {
-      const int64_t epoch = at.epoch;
-      if (at.phase == Phase::kMinimize && !minimize_epoch(epoch)) return stopped();
-      if (at.phase == Phase::kMaximize) {
-        if (step_->uses_partitions() && plan_.maximize_due(epoch) && !maximize(epoch))
-          return stopped();
-        at.phase = Phase::kEvaluate;
-      }
-      if (plan_.evaluate_due(epoch) && !evaluate(epoch)) return stopped();
-      at = {epoch + 1, Phase::kMinimize, 0, at.total_steps, 0};
-      if (plan_.checkpoint_due(epoch)) checkpoint(epoch);
-    }
-    folder_.finish();
+    if (!run_epochs()) return stopped();
+    store_.finish();
+    return true;
   } catch (const DivergedError&) {
     throw;
   } catch (const core::WriteError& error) {
-    // The files lack what the state in memory takes for written, so that it is not saved. A save
-    // that is still under way knows no more than they hold.
-    try {
-      folder_.finish();
-    } catch (const std::exception& of_the_save) {
-      core::log_debug(of_the_save.what());
-    }
-    throw core::WriteError(
-        core::cat(error.what(), RunFolder::holds_state(folder_.path())
-                                    ? "; the newest saved state is kept: go on with --resume"
-                                    : "; no state has been saved yet: --resume starts anew"));
+    report_write_error(error.what());
   } catch (...) {
     save_what_is_left();
     throw;
   }
+}
+
+bool Trainer::run_epochs() {
+  auto& position = state_.position;
+  if (step_->uses_partitions() && state_.partitions.empty() && !maximize(0)) return false;
+  while (position.epoch <= options_.epochs) {
+    const int64_t epoch = position.epoch;
+    if (position.phase == Phase::kMinimize) {
+      if (!minimize(epoch)) return false;
+      position.phase = Phase::kMaximize;
+      // At the end of the run its last search and evaluation are still made.
+      if (out_of_steps() && epoch < options_.epochs) return false;
+    }
+    if (position.phase == Phase::kMaximize) {
+      if (step_->uses_partitions() && plan_.maximize_due(epoch) && !maximize(epoch)) return false;
+      position.phase = Phase::kEvaluate;
+    }
+    if (plan_.evaluate_due(epoch) && !evaluate(epoch)) return false;
+    position = {epoch + 1, Phase::kMinimize, 0, position.total_steps, 0};
+    if (plan_.checkpoint_due(epoch)) checkpoint(epoch);
+  }
   return true;
 }
 
-bool Trainer::minimize_epoch(int64_t epoch) {
-  auto& at = state_.position;
-  const auto& train = options_.train;
-  std::vector<int64_t> order(static_cast<size_t>(sets_.train->size()));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  if (train.shuffle) {
-    order = core::permutation(
-        core::KeyedRandom(train.seed, core::Purpose::kTrainOrder, static_cast<uint64_t>(epoch)),
-        sets_.train->size());
-  }
-  auto loader = two_view_loader(views_, core::Purpose::kTrainView, static_cast<uint64_t>(epoch),
-                                std::move(order), train.batch_size, /*drop_last=*/true, at.step);
-  const int64_t first_step = at.step;
-  core::Progress progress(core::cat("epoch ", epoch, "/", train.epochs),
-                          (steps_per_epoch_ - at.step) * train.batch_size, "samples");
-  const double weight = plan_.penalty_weight(epoch);
+bool Trainer::minimize(int64_t epoch) {
+  auto& position = state_.position;
+  const int64_t first_step = position.step;
+  const auto samples = [&] { return (position.step - first_step) * options_.batch_size; };
+  auto loader = batches_of(epoch);
+  core::Progress progress(core::cat("epoch ", epoch, "/", options_.epochs),
+                          (steps_per_epoch_ - first_step) * options_.batch_size, "samples");
   const auto start = Clock::now();
   last_read_ = start;
-
   while (const auto batch = core::interrupted() || out_of_steps() ? std::nullopt : loader.next()) {
-    in_step_ = true;
-    history_.add(step_->run(
-        state_.model, state_.adam,
-        {.view1 = batch->views[0].to(device_, /*non_blocking=*/true),
-         .view2 = batch->views[1].to(device_, /*non_blocking=*/true),
-         .environment = step_->uses_partitions() ? state_.partitions.environments(batch->index)
-                                                 : torch::Tensor(),
-         .penalty_weight = weight,
-         .epoch = static_cast<uint64_t>(epoch),
-         .step = static_cast<uint64_t>(at.step)}));
-    in_step_ = false;
-    ++at.step;
-    ++at.total_steps;
-    if (at.step % train.log_every == 1 || train.log_every == 1) {
-      write_steps();
-      folder_.log_step(last_step_, at.loss_sum / static_cast<double>(at.step), train.epochs,
-                       at.step * train.batch_size, sets_.train->size());
-    }
+    state_is_half_changed_ = true;
+    history_.add(step_->run(state_.model, state_.adam, step_input(*batch)));
+    ++position.step;
+    ++position.total_steps;
+    state_is_half_changed_ = false;
+    if ((position.step - 1) % options_.log_every == 0) report_steps();
     save_if_due();
-    progress.update((at.step - first_step) * train.batch_size,
-                    last_step_.step > 0 ? "loss " + fixed(last_step_.loss, 4) : "");
+    progress.update(samples(), loss_text(last_step_));
   }
-  write_steps();
-  if (at.step < steps_per_epoch_) return false;  // interrupted or out of steps
-
-  const double seconds = seconds_since(start),
-               mean = at.loss_sum / static_cast<double>(steps_per_epoch_);
-  const double rate = static_cast<double>((at.step - first_step) * train.batch_size) / seconds;
-  folder_.epoch(epoch, mean, seconds, rate);
-  core::log_info(core::cat("epoch ", epoch, "/", train.epochs, "  loss ", fixed(mean, 4), "  ",
-                           fixed(rate, 0), " samples/s"));
-  at.phase = Phase::kMaximize;
-  return !out_of_steps() ||
-         epoch == train.epochs;  // at the end of the run its last search and evaluation are made
+  report_steps();
+  if (position.step < steps_per_epoch_) return false;
+  report_epoch(epoch, samples(), seconds_since(start));
+  return true;
 }
 
-void Trainer::save_if_due() {
-  const double minutes = options_.train.save_minutes;
-  if (minutes <= 0 || seconds_since(last_save_) < 60 * minutes) return;
-  write_steps();
-  folder_.save_state(state_);
-  last_save_ = Clock::now();
+data::Loader Trainer::batches_of(int64_t epoch) const {
+  std::vector<int64_t> order(static_cast<size_t>(set_size()));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  if (options_.shuffle) {
+    order = core::permutation(
+        core::KeyedRandom(options_.seed, core::Purpose::kTrainOrder, static_cast<uint64_t>(epoch)),
+        set_size());
+  }
+  return two_view_loader(views_, core::Purpose::kTrainView, static_cast<uint64_t>(epoch),
+                         std::move(order), options_.batch_size, /*drop_last=*/true,
+                         state_.position.step);
 }
 
-void Trainer::write_steps() {
-  const auto steps = history_.take();
+StepInput Trainer::step_input(const data::Batch& batch) const {
+  const auto& position = state_.position;
+  return {.view1 = batch.views[0].to(device_, /*non_blocking=*/true),
+          .view2 = batch.views[1].to(device_, /*non_blocking=*/true),
+          .environment = step_->uses_partitions() ? state_.partitions.environments(batch.index)
+                                                  : torch::Tensor(),
+          .penalty_weight = plan_.penalty_weight(position.epoch),
+          .epoch = static_cast<uint64_t>(position.epoch),
+          .step = static_cast<uint64_t>(position.step)};
+}
+
+void Trainer::report_steps() {
+  auto steps = history_.take();
   if (steps.empty()) return;
-  auto& at = state_.position;
+  auto& position = state_.position;
   const auto count = static_cast<int64_t>(steps.size());
   const double seconds = seconds_since(last_read_) / static_cast<double>(count);
   last_read_ = Clock::now();
-  int64_t number = at.total_steps - count;
-  for (const auto& [loss, contrastive, penalty, batch] : steps) {
-    last_step_ = {at.epoch,
-                  ++number,
-                  loss,
-                  contrastive,
-                  penalty,
-                  batch,
-                  state_.adam.lr(),
-                  plan_.penalty_weight(at.epoch),
-                  seconds};
-    folder_.step(last_step_);
-    at.loss_sum += loss;
-    if (!std::isfinite(loss)) {
-      throw diverged(core::cat("epoch ", at.epoch, ", step ", number, ": the loss is ", loss,
-                               " (contrastive ", contrastive, ", penalty ", penalty, ", batch ",
-                               batch, ", lr ", last_step_.lr, ")"));
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t in_epoch = position.step - count + 1 + i;
+    last_step_ = {.epoch = position.epoch,
+                  .epochs = options_.epochs,
+                  .step = position.total_steps - count + 1 + i,
+                  .step_in_epoch = in_epoch,
+                  .seen = in_epoch * options_.batch_size,
+                  .set_size = set_size(),
+                  .terms = std::move(steps[static_cast<size_t>(i)]),
+                  .lr = state_.adam.lr(),
+                  .penalty_weight = plan_.penalty_weight(position.epoch),
+                  .seconds = seconds};
+    position.loss_sum += last_step_.loss();
+    last_step_.mean_loss = position.loss_sum / static_cast<double>(in_epoch);
+    observers_.step(last_step_);
+    if (!std::isfinite(last_step_.loss())) {
+      const core::NamedValues others(last_step_.terms.begin() + 1, last_step_.terms.end());
+      throw diverged(core::cat("epoch ", position.epoch, ", step ", last_step_.step,
+                               ": the loss is ", last_step_.loss(), " (", core::to_text(others),
+                               ", lr: ", last_step_.lr, ")"));
     }
   }
 }
 
+void Trainer::report_epoch(int64_t epoch, int64_t samples, double seconds) {
+  observers_.epoch({.epoch = epoch,
+                    .epochs = options_.epochs,
+                    .mean_loss = state_.position.loss_sum / static_cast<double>(steps_per_epoch_),
+                    .seconds = seconds,
+                    .samples_per_second = static_cast<double>(samples) / seconds});
+}
+
 bool Trainer::maximize(int64_t epoch) {
-  const auto& options = options_.maximize;
   const auto start = Clock::now();
-  const auto number = static_cast<uint64_t>(epoch);
-  const int64_t n = sets_.train->size(), chunk = options_.train.batch_size;
-  std::unique_ptr<partition::FeatureSource> source;
-  if (options.offline) {
-    auto bank = embed_views(state_.model, views_, options, number, chunk, options_.train.bf16);
-    if (core::interrupted()) return false;
-    source = std::make_unique<partition::BankSource>(
-        bank.z1, bank.z2, options.batch_size, options.shuffle, options.seed, number, bank.lam);
-  } else {
-    source = std::make_unique<OnlineSource>(state_.model, views_, options, number, chunk,
-                                            options_.train.bf16);
-  }
-  auto& search = state_.search;  // of an earlier call, if that was stopped
-  if (!search) {
-    const bool fresh = options.random_init || state_.partitions.empty();
-    search = partition::new_search(
-        fresh ? partition::random_logits(n, options.num_env, options.seed, number).to(device_)
-              : state_.partitions.newest());
-  }
-  core::Progress progress(core::cat("maximization ", epoch), options.passes, "passes");
-  partition::Maximization result;
+  auto before = start;
+  std::optional<partition::Maximization> result;
   try {
-    result = partition::maximize(
-        *source, *search, options, [] { return core::interrupted(); },
-        [&](const partition::PassReport& pass) {
-          folder_.maximize_pass(epoch, pass);
-          progress.update(pass.pass + 1, core::cat("risk ", fixed(pass.risk, 4), ", best ",
-                                                   fixed(pass.best_risk, 4)));
-          save_if_due();
-        });
+    result = source_->partition(state_, epoch, [&](const partition::PassReport& pass) {
+      observers_.maximize_pass({epoch, pass, seconds_since(before)});
+      before = Clock::now();
+      save_if_due();
+    });
   } catch (const partition::NotFiniteError& error) {
     throw diverged(core::cat("maximization of epoch ", epoch, ", ", error.what()));
   }
-  if (result.interrupted) return false;
-  const auto sizes = partition::environment_sizes(result.logits);
-  in_step_ = true;  // until the files know of it, no state may hold this partition
-  search.reset();
-  state_.partitions.add(result.logits);
-  folder_.save_partition(epoch, result.logits, state_.data);
-  folder_.maximize(epoch, result, sizes, seconds_since(start));
-  in_step_ = false;
-  core::log_info(core::cat("maximization after epoch ", epoch, "  ",
-                           maximize_summary(result, sizes), "  ",
-                           core::human_duration(seconds_since(start))));
+  if (!result) return false;
+  state_is_half_changed_ = true;  // until the files know of it, no state may hold this partition
+  state_.search.reset();
+  state_.partitions.add(result->logits);
+  const auto sizes = partition::environment_sizes(result->logits);
+  observers_.maximize({epoch, std::move(*result), sizes, seconds_since(start)});
+  state_is_half_changed_ = false;
   return true;
 }
 
 bool Trainer::evaluate(int64_t epoch) {
-  if (!sets_.test) return true;
-  torch::NoGradGuard no_grad;
-  const eval::RunOptions run{device_, options_.train.bf16, views_.loader, options_.train.batch_size,
-                             views_.augment.crop_size};
-  const auto bank = eval::embed_test_views(state_.model, *sets_.labelled, run, "kNN memory");
-  const auto queries = eval::embed_test_views(state_.model, *sets_.test, run, "kNN queries");
-  if (core::interrupted()) return false;
-  const auto& factors = sets_.labelled->factors();
-  std::vector<eval::Accuracy> accuracies;  // all first: a failure may leave no line to be doubled
-  for (size_t f = 0; f < factors.size(); ++f) {
-    const auto values = [&](const data::ImageSet& set) {
-      return torch::tensor(set.factors()[f].values, torch::kInt64).to(device_);
-    };
-    const auto scores = eval::knn_scores(queries, bank, values(*sets_.labelled),
-                                         factors[f].num_values, options_.knn);
-    accuracies.push_back(eval::accuracy(scores, values(*sets_.test)));
+  // All are made before any is reported: a failure may leave no line to be written twice.
+  std::vector<EvaluationRecord> records;
+  for (const auto& evaluation : evaluations_) {
+    auto results = evaluation->run(state_.model);
+    if (!results) return false;
+    for (auto& scores : *results)
+      records.push_back({epoch, options_.epochs, evaluation->name(), std::move(scores)});
   }
-  for (size_t f = 0; f < factors.size(); ++f)
-    folder_.knn(epoch, factors[f].name, f == 0, accuracies[f].top1, accuracies[f].top5);
+  for (const auto& record : records) observers_.evaluation(record);
   return true;
 }
 
+void Trainer::save_if_due() {
+  const double minutes = options_.save_minutes;
+  if (minutes <= 0 || seconds_since(last_save_) < 60 * minutes) return;
+  report_steps();
+  store_.save();
+  last_save_ = Clock::now();
+}
+
 void Trainer::checkpoint(int64_t epoch) {
-  folder_.save_state(state_, epoch);
+  store_.save(epoch);
   last_save_ = Clock::now();
 }
 
 bool Trainer::stopped() {
-  const auto& at = state_.position;
-  folder_.save_state(state_, out_of_steps() ? std::optional(at.epoch) : std::nullopt);
-  folder_.finish();
+  const auto& position = state_.position;
+  store_.save(out_of_steps() ? std::optional(position.epoch) : std::nullopt);
+  store_.finish();
   const char* const next[] = {"minimization", "maximization", "evaluation"};
-  core::log_info(core::cat(
-      "stopped in epoch ", at.epoch, " after step ", at.step, "/", steps_per_epoch_, " (next: ",
-      state_.partitions.empty() && step_->uses_partitions() ? "first maximization"
-                                                            : next[static_cast<int>(at.phase)],
-      "); the state is saved: go on with --resume"));
+  observers_.message(core::cat("stopped in epoch ", position.epoch, " after step ", position.step,
+                               "/", steps_per_epoch_, " (next: ",
+                               state_.partitions.empty() && step_->uses_partitions()
+                                   ? "first maximization"
+                                   : next[static_cast<int>(position.phase)],
+                               "); the state is saved: go on with --resume"));
   return false;
+}
+
+void Trainer::report_write_error(const std::string& error) {
+  // The files lack what the state in memory takes for written, so that it is not saved. A save that
+  // is still under way knows no more than they hold.
+  try {
+    store_.finish();
+  } catch (const std::exception& failed_save) {
+    core::log_debug(failed_save.what());
+  }
+  throw core::WriteError(error + (store_.holds_state()
+                                      ? "; the newest saved state is kept: go on with --resume"
+                                      : "; no state has been saved yet: --resume starts anew"));
 }
 
 void Trainer::save_what_is_left() {
   try {
-    if (in_step_) return folder_.finish();
-    write_steps();
-    const auto& at = state_.position;
-    const bool epoch_done = at.epoch > 1 && at.phase == Phase::kMinimize && at.step == 0;
-    folder_.save_state(state_, epoch_done && plan_.checkpoint_due(at.epoch - 1)
-                                   ? std::optional(at.epoch - 1)
-                                   : std::nullopt);
-    folder_.finish();
+    if (state_is_half_changed_) return store_.finish();
+    report_steps();
+    const auto& position = state_.position;
+    const bool epoch_done =
+        position.epoch > 1 && position.phase == Phase::kMinimize && position.step == 0;
+    store_.save(epoch_done && plan_.checkpoint_due(position.epoch - 1)
+                    ? std::optional(position.epoch - 1)
+                    : std::nullopt);
+    store_.finish();
   } catch (const std::exception& error) {  // the failure that is under way is the error to report
     core::log_warning(
         core::cat("the state of this moment could not be saved: ", core::first_line(error)));
@@ -298,9 +278,9 @@ void Trainer::save_what_is_left() {
 }
 
 DivergedError Trainer::diverged(const std::string& what) {
-  std::string where = "the state is in " + (folder_.path() / "failed_state.pt").string();
+  std::string where;
   try {
-    folder_.save_failed_state(state_);
+    where = "the state is in " + store_.save_failed().string();
   } catch (const core::WriteError& error) {
     where = core::cat("its state could not be saved (", error.what(), ")");
   }

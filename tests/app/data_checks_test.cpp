@@ -8,6 +8,7 @@
 #include "ipirm/checkpoint/npy.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/files.h"
+#include "train/earlier_versions.h"
 
 namespace ipirm::app {
 namespace {
@@ -200,13 +201,8 @@ TEST_F(DataChecks, ARunOfTheVersionBeforeIsResumed) {
   test_sets::write_folder(root_ / "data", 5);
   ASSERT_EQ(train_small("Folder", {"--max_steps", "1"}).code, 0);
   const auto run = run_path("Folder");
-  checkpoint::StateDict tensors;
-  for (auto& [name, tensor] : checkpoint::read_torch_file(run / "state.pt")) {
-    if (name == "run") tensor[0] = 2;
-    if (name != "data.fingerprint") tensors.emplace_back(name, tensor);
-  }
-  ASSERT_EQ(tensors.size() + 1, checkpoint::read_torch_file(run / "state.pt").size());
-  checkpoint::write_torch_file(run / "state.pt", tensors);
+  checkpoint::write_torch_file(run / "state.pt",
+                               test::as_version(2, checkpoint::read_torch_file(run / "state.pt")));
   fs::remove(run / "samples.csv");
   std::string yaml;
   std::istringstream lines(read("results/Folder/x/config.yaml"));

@@ -130,7 +130,7 @@ TEST_F(WeightsApp, TheExportersOutputIsReadByAllThree) {
   EXPECT_THAT(evaluated.out, HasSubstr("no projection head in it\n"));
   // The same features, whatever the names: the same evaluation.
   const auto of_own = linear_from("own.pth");
-  const auto result = [](const std::string& out) { return out.substr(out.find("train loss")); };
+  const auto result = [](const std::string& out) { return out.substr(out.find("train_loss")); };
   EXPECT_EQ(result(evaluated.out), result(of_own.out));
   EXPECT_THAT(of_own.out, Not(HasSubstr("own.pth: ")));
 }

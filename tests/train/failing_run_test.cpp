@@ -24,9 +24,9 @@ using ::testing::HasSubstr;
 void prepare(SmallRun& run) {
   const auto set = std::make_shared<RandomImages>(16);
   run.sets.train = run.sets.labelled = run.views.set = set;
-  run.options.train.epochs = 2;
-  run.options.train.maximize_iter = run.options.train.eval_every = run.options.train.save_every = 1;
-  run.options.maximize.passes = 1;
+  run.options.epochs = 2;
+  run.options.maximize_iter = run.options.eval_every = run.options.save_every = 1;
+  run.maximize.passes = 1;
   run.state->data = data::fingerprint_of(*set);
 }
 

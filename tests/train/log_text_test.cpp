@@ -47,9 +47,9 @@ std::string fixed(double value) {
 // Batches of 5 of 48 images make 9 steps: with a line every 4 those are 1, 5 and 9.
 TEST_F(LogText, HasTheRunningMeanAtSteps1And1PlusLogEveryOfTheWholeSet) {
   SmallRun run(root_ / "a");
-  run.options.train.batch_size = 5;
-  run.options.train.log_every = 4;
-  run.options.train.epochs = 2;
+  run.options.batch_size = 5;
+  run.options.log_every = 4;
+  run.options.epochs = 2;
   ASSERT_TRUE(run.trainer().run());
   const auto steps = events_of(root_ / "a", "step");
   ASSERT_EQ(steps.size(), 18u);
@@ -70,9 +70,9 @@ TEST_F(LogText, HasTheRunningMeanAtSteps1And1PlusLogEveryOfTheWholeSet) {
 // Stopped in an epoch, or in the middle of what a line is the mean of: the same lines.
 TEST_F(LogText, IsTheSameAfterAResumeAtAnyStep) {
   const auto prepare = [](SmallRun& run) {
-    run.options.train.batch_size = 8;  // 6 steps, lines at 1, 4
-    run.options.train.log_every = 3;
-    run.options.train.epochs = 2;
+    run.options.batch_size = 8;  // 6 steps, lines at 1, 4
+    run.options.log_every = 3;
+    run.options.epochs = 2;
     run.loss.baseline = true;
   };
   SmallRun whole(root_ / "whole");
@@ -83,7 +83,7 @@ TEST_F(LogText, IsTheSameAfterAResumeAtAnyStep) {
     {
       SmallRun first(path);
       prepare(first);
-      first.options.train.max_steps = stop;
+      first.options.max_steps = stop;
       first.trainer().run();
     }
     SmallRun second(path, ExistingRun::kResume);
@@ -145,9 +145,9 @@ TEST_F(LogText, ProgressShowsNoLossUntilOneIsKnown) {
     SmallRun run(root_ / "a", existing);
     run.views.set = run.sets.train = std::make_shared<SlowImages>(48);
     run.loss.baseline = true;
-    run.options.train.epochs = 1;
-    run.options.train.log_every = 100;
-    run.options.train.max_steps = max_steps;
+    run.options.epochs = 1;
+    run.options.log_every = 100;
+    run.options.max_steps = max_steps;
     if (existing == ExistingRun::kResume) {
       EXPECT_TRUE(run.resume());
     }

@@ -21,7 +21,7 @@ class Memory : public RunTest {};
 
 TEST_F(Memory, StaysAfterTheFirstOfFiftySearches) {
   SmallRun run(root_ / "run");
-  auto& train = run.options.train;
+  auto& train = run.options;
   train.maximize_iter = 1;
   train.eval_every = train.save_every = 1000;
   train.retain_group = false;

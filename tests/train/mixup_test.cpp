@@ -23,9 +23,14 @@ model::Model small_model(torch::ScalarType type) {
   return model;
 }
 
-loss::Terms mixup_step(model::Model& model, ops::Adam& adam, const Tensor& v1, const Tensor& v2,
-                       const Tensor& environment, double weight, const loss::LossOptions& options,
-                       bool retain, const loss::MixKey& key, bool bf16) {
+double number(const loss::NamedTerms& terms, const char* name) {
+  return value_of(terms, name).item<double>();
+}
+
+loss::NamedTerms mixup_step(model::Model& model, ops::Adam& adam, const Tensor& v1,
+                            const Tensor& v2, const Tensor& environment, double weight,
+                            const loss::LossOptions& options, bool retain, const loss::MixKey& key,
+                            bool bf16) {
   const auto step = make_step(options, {.retain_group = retain, .bf16 = bf16, .seed = key.seed});
   return step->run(model, adam, {v1, v2, environment, weight, key.epoch, key.step});
 }
@@ -137,7 +142,7 @@ TEST_P(MixupTrajectory, FollowsAPlainLoop) {
     const double expected =
         Plain{.2, weight, keep_cont, retain, key, .6}.backward(net, v1, v2, environment);
     plain_adam.step();
-    EXPECT_NEAR(terms.loss.item<double>() / expected, 1, 1e-9) << step;
+    EXPECT_NEAR(number(terms, "loss") / expected, 1, 1e-9) << step;
   }
   for (size_t i = 0; i < model->parameters().size(); ++i) {
     EXPECT_LT(testing::relative_error(model->parameters()[i], net->parameters()[i]), 1e-6) << i;
@@ -167,9 +172,9 @@ TEST(MixupStep, TheBaselineIsTheLossOfTheMixedBatchAlone) {
   const auto expected =
       plain.mixed_loss(net->forward(Plain::mixed(v1, mix)).projection, net->forward(v2).projection,
                        mix, torch::ones({1, 6}, torch::kFloat64));
-  EXPECT_NEAR(terms.loss.item<double>(), expected.item<double>(), 1e-10);
-  EXPECT_EQ(terms.contrastive.item<double>(), terms.loss.item<double>());
-  EXPECT_EQ(terms.penalty.item<double>() + terms.batch.item<double>(), 0);
+  EXPECT_NEAR(number(terms, "loss"), expected.item<double>(), 1e-10);
+  EXPECT_EQ(number(terms, "contrastive"), number(terms, "loss"));
+  EXPECT_EQ(number(terms, "penalty") + number(terms, "batch_contrastive"), 0);
 }
 
 // To the bit, weights and BatchNorm's statistics included.
@@ -198,7 +203,7 @@ TEST(MixupStep, NothingToLearnFromLeavesAStepOfWeightDecayAlone) {
   const auto v = torch::randn({2, 3, 16, 16});
   const auto terms =
       mixup_step(model, adam, v, v, torch::tensor({{0, 1}}), .2, options, true, {}, false);
-  EXPECT_EQ(terms.loss.item<double>(), 0);
+  EXPECT_EQ(number(terms, "loss"), 0);
 }
 
 TEST(MixupStep, Bf16StaysNearFp32) {
@@ -209,8 +214,8 @@ TEST(MixupStep, Bf16StaysNearFp32) {
     auto model = small_model(torch::kFloat32);
     ops::Adam adam(model->parameters(), {.lr = 1e-9});
     const auto environment = torch::arange(16).remainder(2).unsqueeze(0);
-    return mixup_step(model, adam, v1, v2, environment, .2, options, true, {}, bf16)
-        .loss.item<double>();
+    return number(mixup_step(model, adam, v1, v2, environment, .2, options, true, {}, bf16),
+                  "loss");
   };
   EXPECT_NEAR(loss(true) / loss(false), 1, .02);  // bfloat16 keeps 8 bits
 }
@@ -283,11 +288,11 @@ class MixupRun : public RunTest, public ::testing::WithParamInterface<bool> {
   // Retained partitions and an offline search, or the newest partition and an online one; both
   // mixed.
   static void prepare(SmallRun& run, bool retained) {
-    run.loss.mixup.on = run.options.maximize.mixup = true;
-    run.options.train.retain_group = retained;
-    run.options.train.retain_group_set = retained ? 2 : 0;
-    run.options.maximize.offline = retained;
-    run.options.maximize.batch_size = 20;  // of 48
+    run.loss.mixup.on = run.maximize.mixup = true;
+    run.options.retain_group = retained;
+    run.options.retain_group_set = retained ? 2 : 0;
+    run.maximize.offline = retained;
+    run.maximize.batch_size = 20;  // of 48
     run.state->partitions = partition::PartitionSet(retained, torch::kCPU, retained ? 2 : 0);
   }
 };
@@ -303,7 +308,7 @@ TEST_P(MixupRun, ResumesExactlyFromAnyStep) {
     {
       SmallRun first(path);
       prepare(first, GetParam());
-      first.options.train.max_steps = stop;
+      first.options.max_steps = stop;
       EXPECT_FALSE(first.trainer().run());
     }
     SmallRun second(path, ExistingRun::kResume);

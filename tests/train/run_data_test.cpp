@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "ipirm/data/fingerprint.h"
-#include "ipirm/train/partition_data.h"
+#include "ipirm/observe/partition_files.h"
+#include "train/earlier_versions.h"
 #include "train/small_run.h"
 
 namespace ipirm::train {
@@ -23,7 +24,7 @@ using ::testing::HasSubstr;
 struct KnownRun : SmallRun {
   explicit KnownRun(const fs::path& path, ExistingRun existing = ExistingRun::kRefuse)
       : SmallRun(path, existing) {
-    options.train.epochs = options.train.save_every = 1;
+    options.epochs = options.save_every = 1;
     state->data = data::fingerprint_of(*sets.train);
   }
 };
@@ -56,18 +57,38 @@ TEST_F(RunDataTest, OtherDataAreRefusedBeforeTheStateIsTouched) {
   EXPECT_TRUE(torch::equal(checkpoint::state_dict(*other.state->model)[0].second, before));
 }
 
-// What earlier versions wrote: no fingerprint, another number.
-TEST_F(RunDataTest, StatesOfEarlierVersionsResumeWithALine) {
+TEST_F(RunDataTest, StatesOfEarlierVersionsGoOnToTheSameBits) {
+  KnownRun whole(root_ / "whole");
+  whole.options.epochs = 4;
+  ASSERT_TRUE(whole.trainer().run());
+  for (const int64_t version : {1, 2, 3}) {
+    SCOPED_TRACE(version);
+    const auto path = root_ / core::cat("version", version);
+    {
+      KnownRun first(path);
+      first.options.epochs = 4;
+      first.options.max_steps = 5;
+      ASSERT_FALSE(first.trainer().run());
+    }
+    checkpoint::write_torch_file(
+        path / "state.pt",
+        test::as_version(version, checkpoint::read_torch_file(path / "state.pt")));
+    std::ofstream(path / "log.txt", std::ios::app) << "a line that the state does not know\n";
+    KnownRun second(path, ExistingRun::kResume);
+    second.options.epochs = 4;
+    ASSERT_TRUE(second.resume());
+    ASSERT_TRUE(second.trainer().run());
+    expect_same_run(root_ / "whole", *whole.state, path, *second.state);
+  }
+}
+
+TEST_F(RunDataTest, AStateWithoutAFingerprintResumesWithALine) {
   KnownRun first(root_ / "a");
   ASSERT_TRUE(first.trainer().run());
-  first.folder.reset();  // unlocks it
+  first.close();
+  const auto original = checkpoint::read_torch_file(root_ / "a" / "state.pt");
   for (const int64_t version : {1, 2}) {
-    checkpoint::StateDict tensors;
-    for (auto& [name, tensor] : checkpoint::read_torch_file(root_ / "a" / "state.pt")) {
-      if (name == "run") tensor[0] = version;
-      if (name != "data.fingerprint") tensors.emplace_back(name, tensor);
-    }
-    checkpoint::write_torch_file(root_ / "a" / "state.pt", tensors);
+    checkpoint::write_torch_file(root_ / "a" / "state.pt", test::as_version(version, original));
     KnownRun again(root_ / "a", ExistingRun::kResume);
     core::set_log_level("info");
     ::testing::internal::CaptureStdout();
@@ -96,14 +117,15 @@ TEST_F(RunDataTest, APartitionKnowsItsData) {
   const auto partition = root_ / "a" / "GroupResults_0.npy";
   const auto same = data::fingerprint_of(RandomImages(48));
   EXPECT_TRUE(fs::exists(root_ / "a" / "GroupResults_0.npy.data"));
-  EXPECT_EQ(difference_from_partition(partition, same), "");
-  EXPECT_THAT(difference_from_partition(partition, data::fingerprint_of(RandomImages(47))),
+  EXPECT_EQ(observe::difference_from_partition(partition, same), "");
+  EXPECT_THAT(observe::difference_from_partition(partition, data::fingerprint_of(RandomImages(47))),
               HasSubstr("was 48, now 47"));
-  core::write_atomically(data_of_partition(partition), "images 48\n");
-  EXPECT_THAT(refusal([&] { difference_from_partition(partition, same); }),
+  core::write_atomically(observe::data_of_partition(partition), "images 48\n");
+  EXPECT_THAT(refusal([&] { observe::difference_from_partition(partition, same); }),
               HasSubstr("GroupResults_0.npy.data"));
-  fs::remove(data_of_partition(partition));  // of another program
-  EXPECT_EQ(difference_from_partition(partition, data::fingerprint_of(RandomImages(47))), "");
+  fs::remove(observe::data_of_partition(partition));  // of another program
+  EXPECT_EQ(observe::difference_from_partition(partition, data::fingerprint_of(RandomImages(47))),
+            "");
 }
 
 // Images under names as a folder gives them.
@@ -152,7 +174,7 @@ TEST_F(RunDataTest, TheFilesAreTheRuns) {
 
 TEST_F(RunDataTest, WithoutATestSetThereIsNoEvaluation) {
   SmallRun run(root_ / "a");
-  run.options.train.epochs = 2;
+  run.options.epochs = 2;
   run.sets.test.reset();
   EXPECT_TRUE(run.trainer().run());
   EXPECT_TRUE(fs::exists(root_ / "a" / "model_2.pt"));

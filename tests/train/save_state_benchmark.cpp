@@ -8,6 +8,8 @@
 #include <filesystem>
 
 #include "ipirm/train/run_folder.h"
+#include "ipirm/train/run_state.h"
+#include "ipirm/train/state_store.h"
 #include "ipirm/train/step.h"
 
 namespace {
@@ -39,11 +41,12 @@ void save_state(benchmark::State& bench) {
   const auto path = std::filesystem::temp_directory_path() / "ipirm_save_state_benchmark";
   {
     auto state = resnet50();
-    train::RunFolder folder(path, train::ExistingRun::kOverwrite);
+    const train::RunFolder folder(path, train::ExistingRun::kOverwrite);
+    train::StateStore store(path, train::parts_of(state));
     for (auto _ : bench) {
-      folder.save_state(state);
+      store.save();
       bench.PauseTiming();
-      folder.finish();  // a run works on meanwhile
+      store.finish();  // a run works on meanwhile
       bench.ResumeTiming();
     }
   }
@@ -54,10 +57,11 @@ void write_state(benchmark::State& bench) {  // the thread's own time
   const auto path = std::filesystem::temp_directory_path() / "ipirm_save_state_benchmark";
   {
     auto state = resnet50();
-    train::RunFolder folder(path, train::ExistingRun::kOverwrite);
+    const train::RunFolder folder(path, train::ExistingRun::kOverwrite);
+    train::StateStore store(path, train::parts_of(state));
     for (auto _ : bench) {
-      folder.save_state(state);
-      folder.finish();
+      store.save();
+      store.finish();
     }
   }
   std::filesystem::remove_all(path);

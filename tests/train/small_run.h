@@ -5,7 +5,6 @@
 #include <torch/torch.h>
 #include <unistd.h>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -17,6 +16,13 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 #include "ipirm/core/log.h"
+#include "ipirm/eval/knn_evaluation.h"
+#include "ipirm/observe/console.h"
+#include "ipirm/observe/metrics_lines.h"
+#include "ipirm/observe/partition_files.h"
+#include "ipirm/observe/reference_texts.h"
+#include "ipirm/observe/text_files.h"
+#include "ipirm/train/run_folder.h"
 #include "ipirm/train/trainer.h"
 
 namespace ipirm::train {
@@ -117,19 +123,19 @@ struct SmallRun {
                            ops::Adam(model->parameters(), {.lr = 1e-3}),
                            partition::PartitionSet(true, torch::kCPU),
                            {}});
-    options.train.epochs = 4;
-    options.train.batch_size = 16;
-    options.train.penalty_weight = .2;
-    options.train.maximize_iter = 2;
-    options.train.eval_every = 2;
-    options.train.save_every = 2;
-    options.train.log_every = 2;
-    options.train.retain_group = true;
+    options.epochs = 4;
+    options.batch_size = 16;
+    options.penalty_weight = .2;
+    options.maximize_iter = 2;
+    options.eval_every = 2;
+    options.save_every = 2;
+    options.log_every = 2;
+    options.retain_group = true;
     loss.keep_cont = true;
-    options.maximize.offline = true;
-    options.maximize.random_init = true;
-    options.maximize.passes = 3;
-    options.maximize.risk.balance.constrain = true;
+    maximize.offline = true;
+    maximize.random_init = true;
+    maximize.passes = 3;
+    maximize.risk.balance.constrain = true;
     auto set = std::make_shared<RandomImages>(48);
     sets = {set, set, std::make_shared<RandomImages>(12)};
     views.set = set;
@@ -137,29 +143,70 @@ struct SmallRun {
     views.loader.workers = 2;
     views.loader.channels_last = true;
     folder.emplace(path, existing);
+    texts = std::make_shared<observe::TextFiles>(path, existing == ExistingRun::kResume);
+    log_sink = texts->open("log.txt");
+    knn_sink = texts->open("knn_result.txt");
+    metrics_sink = texts->open("metrics.jsonl");
+  }
+
+  // What the state is saved as; `state` and `texts` must be what they will be in the run.
+  StateStore& store() {
+    if (!store_) {
+      auto parts = parts_of(*state);
+      parts.push_back(texts);
+      parts.insert(parts.end(), more_parts.begin(), more_parts.end());
+      store_.emplace(folder->path(), std::move(parts));
+    }
+    return *store_;
   }
 
   // Goes on from the newest state, as --resume does: false where there is none yet.
   bool resume() {
-    const auto saved = folder->load_state();
-    if (saved) restore(*state, saved->first, saved->second);
-    folder->continue_texts(saved ? saved->first.text_sizes : std::array<uint64_t, 3>{});
-    return saved.has_value();
+    if (store().load()) return true;
+    texts->clear();
+    return false;
   }
 
   Trainer trainer() {
-    auto step = make_step(loss, {.retain_group = options.train.retain_group,
-                                 .bf16 = options.train.bf16,
-                                 .seed = options.train.seed});
-    return Trainer(options, std::move(step), sets, views, *state, *folder, torch::kCPU);
+    TrainerParts parts;
+    parts.step = make_step(
+        loss, {.retain_group = options.retain_group, .bf16 = options.bf16, .seed = options.seed});
+    parts.source = make_search(maximize, views, options.batch_size, options.bf16);
+    if (sets.test) {
+      const eval::RunOptions run{torch::kCPU, options.bf16, views.loader, options.batch_size,
+                                 views.augment.crop_size};
+      parts.evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, {}, run));
+    }
+    for (auto& evaluation : more_evaluations) parts.evaluations.push_back(std::move(evaluation));
+    more_evaluations.clear();
+    parts.observers =
+        Observers({std::make_shared<observe::PartitionFiles>(folder->path(), state->data),
+                   std::make_shared<observe::ReferenceTexts>(log_sink, knn_sink, options.log_every),
+                   std::make_shared<observe::MetricsLines>(metrics_sink),
+                   std::make_shared<observe::Console>()});
+    return Trainer(options, maximize.num_env, std::move(parts), views, *state, store(),
+                   torch::kCPU);
+  }
+  // Ends the run as the end of its process would: another may then use the folder.
+  void close() {
+    store_.reset();
+    folder.reset();
   }
 
-  TrainerOptions options;
+  TrainOptions options;
+  partition::MaximizeOptions maximize;
   loss::LossOptions loss;
   data::DataSets sets;
   ViewSource views;
   std::optional<RunState> state;
   std::optional<RunFolder> folder;
+  std::shared_ptr<observe::TextFiles> texts;
+  std::vector<std::unique_ptr<eval::Evaluation>> more_evaluations;
+  checkpoint::StateParts more_parts;
+  observe::LineSink log_sink, knn_sink, metrics_sink;
+
+ private:
+  std::optional<StateStore> store_;
 };
 
 }  // namespace ipirm::train

@@ -47,14 +47,18 @@ TEST(StepHistory, GivesBackEachStepOnceInOrder) {
   StepHistory history(3, torch::kCPU);
   const auto terms = [](float x) {
     const auto t = torch::full({}, x);
-    return loss::Terms{t, t + .25f, t + .5f, t + .75f};
+    return loss::NamedTerms{{"loss", t}, {"spread", t + .25f}};
   };
   history.add(terms(1));
   history.add(terms(2));
   EXPECT_FALSE(history.full());
   const auto steps = history.take();
   ASSERT_EQ(steps.size(), 2u);
-  EXPECT_EQ(steps[1], (std::array<double, 4>{2, 2.25, 2.5, 2.75}));
+  ASSERT_EQ(steps[1].size(), 2u);
+  EXPECT_EQ(steps[1][0].name, "loss");
+  EXPECT_EQ(steps[1][0].value, 2);
+  EXPECT_EQ(steps[1][1].name, "spread");
+  EXPECT_EQ(steps[1][1].value, 2.25);
   EXPECT_TRUE(history.take().empty());
 }
 
@@ -89,7 +93,8 @@ TEST(Step, FollowsAutogradAndTorchAdam) {
     plain_adam.zero_grad();
     expected.loss.backward();
     plain_adam.step();
-    EXPECT_NEAR(terms.loss.item<double>() / expected.loss.item<double>(), 1, 1e-9) << step;
+    EXPECT_NEAR(value_of(terms, "loss").item<double>() / expected.loss.item<double>(), 1, 1e-9)
+        << step;
   }
   for (size_t i = 0; i < model->parameters().size(); ++i) {
     EXPECT_LT(testing::relative_error(model->parameters()[i], plain->parameters()[i]), 1e-6) << i;
@@ -121,7 +126,8 @@ TEST(Step, Bf16StaysNearFp32) {
   options.baseline = true;
   const auto v1 = torch::randn({8, 3, 16, 16}), v2 = torch::randn({8, 3, 16, 16});
   const auto loss_in = [&](bool bf16) {
-    return make_step(options, {.bf16 = bf16})->run(model, adam, {v1, v2}).loss.item<double>();
+    const auto terms = make_step(options, {.bf16 = bf16})->run(model, adam, {v1, v2});
+    return value_of(terms, "loss").item<double>();
   };
   const double fp32 = loss_in(false), bf16 = loss_in(true);
   EXPECT_NEAR(bf16 / fp32, 1, .02);  // bfloat16 keeps 8 bits

@@ -73,7 +73,7 @@ TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
     const auto path = root_ / core::cat("stopped", stop);
     {
       SmallRun first(path);
-      first.options.train.max_steps = stop;
+      first.options.max_steps = stop;
       EXPECT_FALSE(first.trainer().run());
       EXPECT_EQ(first.state->position.total_steps, stop);
     }
@@ -89,12 +89,12 @@ TEST_F(TrainerTest, ResumesExactlyFromAnyStep) {
 // A run that died before its first state leaves lines behind: a resume starts anew, without them.
 TEST_F(TrainerTest, ResumeWithoutAStateStartsWithEmptyFiles) {
   SmallRun whole(root_ / "whole");
-  whole.options.train.epochs = 1;
+  whole.options.epochs = 1;
   ASSERT_TRUE(whole.trainer().run());
   fs::create_directories(root_ / "dead");
   std::ofstream(root_ / "dead" / "metrics.jsonl") << "{\"event\":\"step\",\"epoch\":1,\"st";
   SmallRun run(root_ / "dead", ExistingRun::kResume);
-  run.options.train.epochs = 1;
+  run.options.epochs = 1;
   ASSERT_FALSE(run.resume());
   ASSERT_TRUE(run.trainer().run());
   EXPECT_EQ(events(root_ / "whole"), events(root_ / "dead"));
@@ -119,7 +119,7 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
     bool broken = false;
   };
   SmallRun whole(root_ / "whole"), run(root_ / "u");
-  whole.options.train.shuffle = run.options.train.shuffle = false;
+  whole.options.shuffle = run.options.shuffle = false;
   ASSERT_TRUE(whole.trainer().run());
   const auto set = std::make_shared<Unreadable>(48);
   run.views.set = run.sets.train = run.sets.labelled = set;
@@ -127,9 +127,9 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
   set->broken = true;
   EXPECT_THROW(run.trainer().run(), core::UserError);
   EXPECT_EQ(run.state->position.step, 2);  // the third batch holds the image
-  run.folder.reset();
+  run.close();
   SmallRun again(root_ / "u", ExistingRun::kResume);
-  again.options.train.shuffle = false;
+  again.options.shuffle = false;
   ASSERT_TRUE(again.resume());
   EXPECT_TRUE(again.trainer().run());
   expect_same_weights(whole.state->model, again.state->model);
@@ -138,7 +138,7 @@ TEST_F(TrainerTest, AFailureLeavesTheStateUpToTheLastStep) {
 TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
   SmallRun run(root_ / "b");
   run.loss.baseline = true;
-  run.options.train.epochs = 1;
+  run.options.epochs = 1;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_TRUE(run.state->partitions.empty());
   for (const auto& event : events(root_ / "b"))
@@ -148,10 +148,10 @@ TEST_F(TrainerTest, TheBaselineSearchesNoPartition) {
 
 TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
   SmallRun run(root_ / "c");
-  run.options.maximize.offline = false;
-  run.options.maximize.batch_size = 20;
-  run.options.maximize.num_env = run.loss.num_env = 3;
-  run.options.train.epochs = 2;
+  run.maximize.offline = false;
+  run.maximize.batch_size = 20;
+  run.maximize.num_env = run.loss.num_env = 3;
+  run.options.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_EQ(run.state->partitions.newest().size(1), 3);
 }
@@ -161,8 +161,8 @@ TEST_F(TrainerTest, OnlineSearchRunsWithAnyNumberOfEnvironments) {
 TEST_F(TrainerTest, TheNewestPartitionAloneCounts) {
   SmallRun run(root_ / "d");
   run.state->partitions = partition::PartitionSet(false, torch::kCPU);
-  run.options.maximize.random_init = false;
-  run.options.train.epochs = 2;
+  run.maximize.random_init = false;
+  run.options.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_EQ(run.state->partitions.size(), 1);
 }
@@ -211,7 +211,7 @@ TEST_F(TrainerTest, ADivergedRunWhoseStateCannotBeSavedSaysBoth) {
 
 TEST_F(TrainerTest, ABatchLargerThanTheSetIsRefused) {
   SmallRun run(root_ / "f");
-  run.options.train.batch_size = 49;
+  run.options.batch_size = 49;
   EXPECT_THROW(run.trainer(), core::UserError);
 }
 
@@ -231,18 +231,68 @@ TEST_F(TrainerTest, EmptyFilesAreNoRun) {
   EXPECT_TRUE(fs::exists(root_ / "empty" / "metrics.jsonl"));
   SmallRun run(root_ / "empty");
   std::ofstream(root_ / "empty" / "log.txt") << "a line";
-  run.folder.reset();
+  run.close();
   EXPECT_THROW(SmallRun(root_ / "empty"), core::UserError);
 }
 
 TEST_F(TrainerTest, AStateOfAnotherNetworkIsRefused) {
   { SmallRun(root_ / "h").trainer().run(); }
-  const auto saved = read_run_state(root_ / "h" / "state.pt");
-  SmallRun other(root_ / "i");
+  SmallRun other(root_ / "h", ExistingRun::kResume);
   model::Model wider(model::ModelOptions{model::Arch::kResNet18, 24, 8});
   other.state.emplace(RunState{
       wider, ops::Adam(wider->parameters(), {}), partition::PartitionSet(true, torch::kCPU), {}});
-  EXPECT_THROW(restore(*other.state, saved, "state.pt"), core::UserError);
+  EXPECT_THROW(other.resume(), core::UserError);
+}
+
+// An evaluation joins the list, and the trainer and the observers need not know it.
+TEST_F(TrainerTest, MakesEveryEvaluationOfTheList) {
+  struct Count : eval::Evaluation {
+    std::string name() const override { return "count"; }
+    std::optional<std::vector<eval::FactorScores>> run(model::Model&) override {
+      return {{{"label", true, {{"calls", static_cast<double>(++calls)}}}}};
+    }
+    int calls = 0;
+  };
+  SmallRun run(root_ / "j");
+  run.options.epochs = 2;
+  run.options.eval_every = 1;
+  run.more_evaluations.push_back(std::make_unique<Count>());
+  EXPECT_TRUE(run.trainer().run());
+  std::vector<std::string> found;
+  for (const auto& event : events(root_ / "j"))
+    if (event.find("\"count\"") != std::string::npos) found.push_back(event);
+  EXPECT_THAT(
+      found, ::testing::ElementsAre(R"({"event":"count","epoch":1,"factor":"label","calls":1.0})",
+                                    R"({"event":"count","epoch":2,"factor":"label","calls":2.0})"));
+}
+
+// A queue of features, say, that joins the state: a run that was saved without it goes on, and one
+// that was saved with it is refused where it is missing.
+TEST_F(TrainerTest, APartJoinsTheStateWithoutANewVersion) {
+  struct Queue : checkpoint::StatePart {
+    checkpoint::StateDict state() const override { return {{"queue.features", features}}; }
+    void load(checkpoint::SavedTensors& saved) override {
+      if (saved.holds("queue.features"))
+        features = saved.take("queue.features", {2, 3}, torch::kFloat32);
+    }
+    torch::Tensor features = torch::zeros({2, 3});
+  };
+  const auto run_to = [&](int64_t epochs, std::shared_ptr<Queue> queue) {
+    SmallRun run(root_ / "k", ExistingRun::kResume);
+    run.options.epochs = epochs;
+    if (queue) run.more_parts.push_back(queue);
+    run.resume();
+    run.trainer().run();
+  };
+  run_to(1, nullptr);
+  const auto queue = std::make_shared<Queue>();
+  queue->features = torch::ones({2, 3});
+  run_to(2, queue);
+  EXPECT_TRUE(torch::equal(queue->features, torch::ones({2, 3})));
+  const auto again = std::make_shared<Queue>();
+  run_to(2, again);
+  EXPECT_TRUE(torch::equal(again->features, torch::ones({2, 3})));
+  EXPECT_THROW(run_to(3, nullptr), core::UserError);
 }
 
 }  // namespace

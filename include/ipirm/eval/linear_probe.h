@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ipirm/augment/options.h"
+#include "ipirm/core/named_value.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/eval/knn.h"
@@ -25,6 +26,9 @@ struct LinearEpoch {
   double train_loss = 0, train_top1 = 0, train_top5 = 0;
   double test_loss = 0, test_top1 = 0, test_top5 = 0;  // accuracy in percent
 };
+
+// "train_loss", "train_acc@1", "train_acc@5", and the same of "test_".
+core::NamedValues scores_of(const LinearEpoch& epoch);
 
 // A state's tensors by name: what checkpoint::StateDict is.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;

@@ -4,6 +4,10 @@
 
 #include <torch/types.h>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "ipirm/loss/options.h"
 
 namespace ipirm::loss {
@@ -11,11 +15,26 @@ namespace ipirm::loss {
 // The terms of one step, scalars on the projections' device. Only `loss` carries a graph.
 struct Terms {
   torch::Tensor loss;
-  torch::Tensor
-      contrastive;        // mean over partitions and environments; for a baseline the loss itself
-  torch::Tensor penalty;  // likewise; 0 for a baseline
-  torch::Tensor batch;    // InfoNCE over the whole batch; 0 where keep_cont is off
+  // Mean over partitions and environments; for a baseline the loss itself.
+  torch::Tensor contrastive;
+  // Likewise; 0 for a baseline.
+  torch::Tensor penalty;
+  // InfoNCE over the whole batch; 0 where keep_cont is off.
+  torch::Tensor batch;
 };
+
+// A term under the name that it has in metrics.jsonl.
+struct NamedTerm {
+  std::string name;
+  torch::Tensor value;
+};
+using NamedTerms = std::vector<NamedTerm>;
+
+// "loss" (without its graph), "contrastive", "penalty", "batch_contrastive".
+NamedTerms named(const Terms& terms);
+
+// The value of that name. Throws c10::Error where there is none.
+const torch::Tensor& value_of(const NamedTerms& terms, std::string_view name);
 
 // The one place that sums partitions and environments: loss = mean contrastive + w mean penalty +
 // batch (where defined: a scalar), divided by w if w > 1. contrastive (P, K); irm_penalty (P, K),

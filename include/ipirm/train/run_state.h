@@ -3,12 +3,10 @@
 
 #include <torch/types.h>
 
-#include <array>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 
-#include "ipirm/checkpoint/torch_file.h"
+#include "ipirm/checkpoint/state_part.h"
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/model/model.h"
 #include "ipirm/ops/adam.h"
@@ -23,11 +21,14 @@ enum class Phase : int64_t { kMinimize = 0, kMaximize = 1, kEvaluate = 2 };
 // Where the run stands. Random draws are keyed, so that these counters are the random state as
 // well.
 struct Position {
-  int64_t epoch = 1;  // being worked on, from 1; epochs + 1 when all is done
+  // The epoch that is being worked on, from 1; epochs + 1 when all is done.
+  int64_t epoch = 1;
   Phase phase = Phase::kMinimize;
-  int64_t step = 0;         // steps done in it
-  int64_t total_steps = 0;  // in the run
-  double loss_sum = 0;      // over the epoch's steps
+  // Steps done in this epoch, and in the run.
+  int64_t step = 0;
+  int64_t total_steps = 0;
+  // Sum of the losses of this epoch's steps.
+  double loss_sum = 0;
 };
 
 struct RunState {
@@ -35,32 +36,14 @@ struct RunState {
   ops::Adam adam;
   partition::PartitionSet partitions;
   Position position;
-  std::optional<partition::SearchState> search = {};  // of the maximization under way
-  std::optional<data::Fingerprint> data = {};         // of the training set
+  // The search under way.
+  std::optional<partition::SearchState> search = {};
+  // Of the training set; a state of other data is refused.
+  std::optional<data::Fingerprint> data = {};
 };
 
-// A state as read from a file.
-struct SavedState {
-  checkpoint::StateDict tensors;
-  Position position;  // its loss_sum is read by restore()
-  int64_t num_partitions = 0;
-  std::array<uint64_t, 3> text_sizes = {};  // bytes of log.txt, metrics.jsonl, knn_result.txt
-  std::optional<data::Fingerprint> data;    // none before version 3
-};
-
-// What a state file holds: copies on the CPU, which the run does not change any more.
-checkpoint::StateDict copy_run_state(const RunState& state,
-                                     const std::array<uint64_t, 3>& text_sizes);
-
-// The weights among them, as model_E.pt holds them.
-checkpoint::StateDict weights_of(const checkpoint::StateDict& run_state);
-
-// Throws UserError for a file that is no run state, of another version, or damaged.
-SavedState read_run_state(const std::filesystem::path& path);
-
-// Puts a saved state into `state`, whose model must be of the same architecture and whose data, if
-// both name them, must be the same; a saved state that names none is reported. Throws UserError
-// naming what does not fit.
-void restore(RunState& state, const SavedState& saved, const std::filesystem::path& source);
+// The parts that `state` is saved as, which must outlive them. What else a run has to keep (the
+// lengths of its texts, a queue, a second network) joins the list as a part of its own.
+checkpoint::StateParts parts_of(RunState& state);
 
 }  // namespace ipirm::train

@@ -16,12 +16,15 @@ namespace ipirm::train {
 
 // What one step is made on.
 struct StepInput {
-  torch::Tensor view1, view2;  // (B, 3, H, W), on the model's device
+  // (B, 3, H, W), on the model's device.
+  torch::Tensor view1, view2;
   // (P, B) int64 on the CPU: each sample's environment in each kept partition. Undefined where the
   // step uses no partitions.
   torch::Tensor environment = {};
-  double penalty_weight = 0;     // w >= 0
-  uint64_t epoch = 0, step = 0;  // step within the epoch, from 0: random draws are keyed by both
+  // w >= 0.
+  double penalty_weight = 0;
+  // The step within the epoch counts from 0; random draws are keyed by both.
+  uint64_t epoch = 0, step = 0;
 };
 
 class Step {
@@ -30,15 +33,19 @@ class Step {
   // Whether the kept partitions count: without them there is nothing to search for.
   virtual bool uses_partitions() const = 0;
   // Embeds the views with `model` in training mode, back-propagates, moves the parameters by `adam`
-  // and returns the terms, detached, on the model's device. Does not wait for the device.
-  virtual loss::Terms run(model::Model& model, ops::Adam& adam, const StepInput& input) = 0;
+  // and returns the terms, "loss" first and the same names at every step: scalars without a graph
+  // on the model's device. Does not wait for the device.
+  virtual loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) = 0;
 };
 
 // How the kept partitions count, and in which arithmetic the network runs.
 struct StepOptions {
-  bool retain_group = false;  // MixUp: partition by partition instead of one sum
-  bool bf16 = false;          // the network under autocast to bfloat16; losses never are
-  uint64_t seed = 1234;       // of MixUp's draws
+  // MixUp: partition by partition instead of one sum.
+  bool retain_group = false;
+  // The network runs under autocast to bfloat16; losses never do.
+  bool bf16 = false;
+  // Of MixUp's draws.
+  uint64_t seed = 1234;
 };
 
 // The contrastive loss alone; the loss of environments; or either under MixUp.

@@ -8,15 +8,15 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
-#include "ipirm/augment/options.h"
-#include "ipirm/data/image_set.h"
-#include "ipirm/eval/options.h"
-#include "ipirm/partition/options.h"
+#include "ipirm/eval/evaluation.h"
+#include "ipirm/train/observer.h"
 #include "ipirm/train/options.h"
+#include "ipirm/train/partition_source.h"
 #include "ipirm/train/plan.h"
-#include "ipirm/train/run_folder.h"
 #include "ipirm/train/run_state.h"
+#include "ipirm/train/state_store.h"
 #include "ipirm/train/step.h"
 #include "ipirm/train/step_history.h"
 #include "ipirm/train/views.h"
@@ -30,22 +30,27 @@ class DivergedError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-struct TrainerOptions {
-  TrainOptions train;
-  partition::MaximizeOptions maximize;
-  eval::KnnOptions knn;
-};
-
 // Throws UserError when a set of that many images holds no full batch.
 void check_batch_size(int64_t batch_size, int64_t set_size);
 
+// What a run is made of, chosen once where it is composed.
+struct TrainerParts {
+  std::unique_ptr<Step> step;
+  // Asked at each due time, unless the step uses no partitions.
+  std::unique_ptr<PartitionSource> source;
+  // Made when due, in this order; may be empty.
+  std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
+  Observers observers;
+};
+
 class Trainer {
  public:
-  // state.model lies on `device`; state.partitions may hold a first partition, otherwise the search
-  // makes it. Without sets.test there is no kNN. Throws UserError when the batch is larger than the
-  // training set, or a partition is of another set.
-  Trainer(const TrainerOptions& options, std::unique_ptr<Step> step, data::DataSets sets,
-          ViewSource views, RunState& state, RunFolder& folder, torch::Device device);
+  // num_env: K, of the partitions. views: of the training set. state.model lies on `device`;
+  // state.partitions may hold a first partition, otherwise the source makes it. `state` and
+  // `store`, which saves it, must outlive the trainer. Throws UserError when the batch is larger
+  // than the training set, or a partition is of another set or of another number of environments.
+  Trainer(const TrainOptions& options, int64_t num_env, TrainerParts parts, ViewSource views,
+          RunState& state, StateStore& store, torch::Device device);
 
   // Runs to the last epoch, to max_steps or to an interrupt; the state is saved in each case.
   // Returns true when the whole run is done. Throws DivergedError. Whatever else is thrown, the
@@ -55,33 +60,47 @@ class Trainer {
 
  private:
   // Each returns false when it was stopped (by an interrupt or max_steps) before its end.
-  bool minimize_epoch(int64_t epoch);
+  bool run_epochs();
+  bool minimize(int64_t epoch);
   bool maximize(int64_t epoch);
   bool evaluate(int64_t epoch);
+
+  data::Loader batches_of(int64_t epoch) const;
+  StepInput step_input(const data::Batch& batch) const;
+  // Reads the steps since the last read, tells the observers and checks the losses.
+  void report_steps();
+  void report_epoch(int64_t epoch, int64_t samples, double seconds);
+  // Every save_minutes.
+  void save_if_due();
   void checkpoint(int64_t epoch);
-  // Reads the steps since the last read; writes them down and checks them.
-  void write_steps();
-  void save_if_due();  // the state, every save_minutes
-  bool stopped();      // saves the state and says so; false
+  // Saves the state and says where the run stopped; false.
+  bool stopped();
   // After a failure: the state up to the last whole step. A step that failed half-way may have
   // moved BatchNorm's running statistics; the state saved before then stays the newest.
   void save_what_is_left();
+  [[noreturn]] void report_write_error(const std::string& error);
   DivergedError diverged(const std::string& what);
   bool out_of_steps() const {
-    return options_.train.max_steps > 0 && state_.position.total_steps >= options_.train.max_steps;
+    return options_.max_steps > 0 && state_.position.total_steps >= options_.max_steps;
   }
+  int64_t set_size() const { return views_.set->size(); }
 
-  TrainerOptions options_;
+  TrainOptions options_;
   Plan plan_;
   std::unique_ptr<Step> step_;
-  data::DataSets sets_;
+  std::unique_ptr<PartitionSource> source_;
+  std::vector<std::unique_ptr<eval::Evaluation>> evaluations_;
+  Observers observers_;
   ViewSource views_;
   RunState& state_;
-  RunFolder& folder_;
+  StateStore& store_;
   torch::Device device_;
   int64_t steps_per_epoch_;
   StepHistory history_;
-  bool in_step_ = false;
+  // While it is true the state holds a part of a change (a step, or a partition that no file has
+  // yet) and must not be saved.
+  bool state_is_half_changed_ = false;
+  // Of the last step that was read.
   StepRecord last_step_;
   std::chrono::steady_clock::time_point last_read_, last_save_ = std::chrono::steady_clock::now();
 };

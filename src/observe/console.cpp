@@ -1,0 +1,68 @@
+// Puts records into lines for people.
+#include "ipirm/observe/console.h"
+
+#include <cstdio>
+
+#include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
+#include "ipirm/observe/reference_texts.h"
+
+namespace ipirm::observe {
+namespace {
+
+std::string with_digits(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+// "epoch 3/400", or "epoch 3" where the number of epochs is not known.
+std::string epoch_of(int64_t epoch, int64_t epochs) {
+  return core::cat("epoch ", epoch, epochs > 0 ? core::cat("/", epochs) : std::string());
+}
+
+}  // namespace
+
+std::string maximize_summary(const train::MaximizeRecord& record) {
+  std::string sizes;
+  for (const int64_t size : record.sizes) sizes += core::cat(sizes.empty() ? "" : " + ", size);
+  return core::cat("risk ", with_digits(record.result.best_risk, 4), " (pass ",
+                   record.result.best_pass, " of ", record.result.passes, ")  environments ",
+                   sizes);
+}
+
+void Console::step(const train::StepRecord& record) {
+  if ((record.step_in_epoch - 1) % options_.log_every == 0) core::log_debug(step_line(record));
+}
+
+void Console::epoch(const train::EpochRecord& record) {
+  core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  loss ",
+                           with_digits(record.mean_loss, 4), "  ",
+                           with_digits(record.samples_per_second, 0), " samples/s"));
+}
+
+void Console::maximize_pass(const train::MaximizePassRecord& record) {
+  if (!options_.passes) return;
+  const auto& pass = record.pass;
+  char text[240];
+  std::snprintf(text, sizeof text,
+                "pass %lld  risk %.6f  best %.6f  contrastive %.6f  invariance %.3e  balance "
+                "%.6f  lr %g  %.2f s",
+                static_cast<long long>(pass.pass), pass.risk, pass.best_risk, pass.contrastive,
+                pass.invariance, pass.balance, pass.lr, record.seconds);
+  core::log_info(text);
+}
+
+void Console::maximize(const train::MaximizeRecord& record) {
+  core::log_info(core::cat("maximization after epoch ", record.epoch, "  ",
+                           maximize_summary(record), "  ", core::human_duration(record.seconds)));
+}
+
+void Console::evaluation(const train::EvaluationRecord& record) {
+  core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  ", record.evaluation, " ",
+                           record.scores.factor, "  ", core::to_text(record.scores.scores)));
+}
+
+void Console::message(const std::string& text) { core::log_info(text); }
+
+}  // namespace ipirm::observe
