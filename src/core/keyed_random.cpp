@@ -4,16 +4,37 @@
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
+#include "ipirm/core/error.h"
+
 namespace ipirm::core {
+namespace {
+
+constexpr int kWordBits = 32;
+constexpr int kHighSampleBits = KeyedRandom::kSampleBits - kWordBits;
+static_assert(KeyedRandom::kEpochBits == kWordBits);
+static_assert(kHighSampleBits + KeyedRandom::kViewBits + 8 * sizeof(Purpose) == kWordBits);
+
+void require_bits(const char* what, uint64_t value, int bits) {
+  if (value >> bits == 0) return;
+  throw std::out_of_range(
+      cat("random draws are numbered by ", what, "s of at most ", bits, " bits; found ", value));
+}
+
+}  // namespace
 
 KeyedRandom::KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample,
                          uint32_t view)
-    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
+    : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> kWordBits)},
       counter_{0, static_cast<uint32_t>(sample), static_cast<uint32_t>(epoch),
-               (static_cast<uint32_t>(purpose) << 24) | ((view & 0xffu) << 16) |
-                   static_cast<uint32_t>((sample >> 32) & 0xffffu)} {}
+               (static_cast<uint32_t>(purpose) << (kHighSampleBits + kViewBits)) |
+                   (view << kHighSampleBits) | static_cast<uint32_t>(sample >> kWordBits)} {
+  require_bits("epoch", epoch, kEpochBits);
+  require_bits("sample", sample, kSampleBits);
+  require_bits("view", view, kViewBits);
+}
 
 void KeyedRandom::refill() {
   uint32_t c0 = counter_[0], c1 = counter_[1], c2 = counter_[2], c3 = counter_[3];
@@ -78,6 +99,8 @@ double KeyedRandom::beta(double a, double b) {
 }
 
 std::vector<int64_t> permutation(KeyedRandom random, int64_t n) {
+  if (n < 0 || n > int64_t{UINT32_MAX})
+    throw std::out_of_range(cat("a permutation of 0 to 2^32 - 1 numbers is drawn; found ", n));
   std::vector<int64_t> order(static_cast<size_t>(n));
   std::iota(order.begin(), order.end(), int64_t{0});
   for (int64_t i = n - 1; i > 0; --i) {

@@ -60,6 +60,10 @@ std::vector<std::vector<int64_t>> members(const torch::Tensor& environment) {
 
 MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
                      const torch::Tensor& environment) {
+  TORCH_CHECK(
+      batch_size >= 1 && batch_size <= MixKey::kMaxBatch && key.step >> MixKey::kStepBits == 0,
+      "mixes are drawn for batches of at most ", MixKey::kMaxBatch, " images and steps below 2^",
+      MixKey::kStepBits, "; found ", batch_size, " and step ", key.step);
   MixupPlan plan{draw_mix(key.of_batch(), batch_size, alpha), {}};
   const int64_t num_partitions = environment.defined() ? environment.size(0) : 0;
   for (int64_t p = 0; p < num_partitions; ++p) {

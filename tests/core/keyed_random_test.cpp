@@ -9,6 +9,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <stdexcept>
 
 namespace ipirm::core {
 namespace {
@@ -34,6 +35,25 @@ TEST(KeyedRandom, EveryPartOfTheKeyMatters) {
   add(KeyedRandom(1, Purpose::kTrainView, 1, 1 + (1ull << 32), 0));
   add(KeyedRandom(1, Purpose::kTrainView, 1, 1, 1));
   EXPECT_EQ(first.size(), 8u);
+}
+
+// A number of too many bits would silently give another one's stream.
+TEST(KeyedRandom, NumbersBeyondTheirBitsAreRefused) {
+  constexpr uint64_t kEpochEnd = uint64_t{1} << KeyedRandom::kEpochBits;
+  constexpr uint64_t kSampleEnd = uint64_t{1} << KeyedRandom::kSampleBits;
+  constexpr uint32_t kViewEnd = uint32_t{1} << KeyedRandom::kViewBits;
+  const auto bits = [](uint64_t epoch, uint64_t sample, uint32_t view) {
+    return KeyedRandom(1, Purpose::kTrainView, epoch, sample, view).bits();
+  };
+  const std::set<uint32_t> largest = {bits(kEpochEnd - 1, 0, 0), bits(0, kSampleEnd - 1, 0),
+                                      bits(0, 0, kViewEnd - 1),
+                                      bits(kEpochEnd - 1, kSampleEnd - 1, kViewEnd - 1)};
+  EXPECT_EQ(largest.size(), 4u);
+  EXPECT_THROW(bits(kEpochEnd, 0, 0), std::out_of_range);
+  EXPECT_THROW(bits(0, kSampleEnd, 0), std::out_of_range);
+  EXPECT_THROW(bits(0, 0, kViewEnd), std::out_of_range);
+  EXPECT_THROW(permutation(KeyedRandom(1, Purpose::kTrainOrder, 1), int64_t{1} << 32),
+               std::out_of_range);
 }
 
 TEST(KeyedRandom, UniformAndNormalHaveTheirMoments) {

@@ -24,9 +24,14 @@ enum class Purpose : uint8_t {
 };
 
 // One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
-// Cheap to make (no state beyond key and counter), so make one a view. sample < 2^48, view < 2^8.
+// Cheap to make (no state beyond key and counter), so make one a view.
 class KeyedRandom {
  public:
+  // What Philox's counter has room for: these and 8 bits of purpose fill the three words beside the
+  // number of the draw.
+  static constexpr int kEpochBits = 32, kSampleBits = 48, kViewBits = 8;
+
+  // Throws std::out_of_range for a number of more bits: two streams would be the same one.
   KeyedRandom(uint64_t seed, Purpose purpose, uint64_t epoch, uint64_t sample = 0,
               uint32_t view = 0);
 
@@ -50,7 +55,7 @@ class KeyedRandom {
   int used_ = 4;
 };
 
-// A uniform permutation of 0..n-1 (Fisher-Yates), n < 2^32.
+// A uniform permutation of 0..n-1 (Fisher-Yates). Throws std::out_of_range where n >= 2^32.
 std::vector<int64_t> permutation(KeyedRandom random, int64_t n);
 
 }  // namespace ipirm::core

@@ -13,18 +13,26 @@ namespace ipirm::loss {
 
 // What a step's mixes are drawn from: a stream for the whole batch, and one for each environment.
 struct MixKey {
-  uint64_t seed = 1234, epoch = 0, step = 0;  // step within the epoch, from 0, < 2^24
+  // A step and a place in its batch share the bits of a sample's number.
+  static constexpr int kPlaceBits = 24;
+  static constexpr int64_t kMaxBatch = int64_t{1} << kPlaceBits;
+  static constexpr int kStepBits = core::KeyedRandom::kSampleBits - kPlaceBits;
+  // View 0 is the whole batch's; the partitions share the others in turn.
+  static constexpr int64_t kPartitionViews = (1 << core::KeyedRandom::kViewBits) - 1;
+
+  uint64_t seed = 1234, epoch = 0;
+  uint64_t step = 0;  // within the epoch, from 0, of at most kStepBits bits
 
   core::KeyedRandom of_batch() const { return stream(0, 0); }
   // The environment of partition p in which the batch's sample number `first` is the first. Keyed
   // by that and not by the environment's number, so that renaming environments changes no image.
   core::KeyedRandom of_environment(int64_t p, int64_t first) const {
-    return stream(static_cast<uint32_t>(1 + p % 255), static_cast<uint64_t>(first));
+    return stream(static_cast<uint32_t>(1 + p % kPartitionViews), static_cast<uint64_t>(first));
   }
 
  private:
-  core::KeyedRandom stream(uint32_t view, uint64_t first) const {
-    return {seed, core::Purpose::kMixup, epoch, step << 24 | first, view};
+  core::KeyedRandom stream(uint32_t view, uint64_t place) const {
+    return {seed, core::Purpose::kMixup, epoch, step << kPlaceBits | place, view};
   }
 };
 
@@ -71,7 +79,9 @@ struct MixupPlan {
   std::vector<std::vector<EnvironmentMix>> partitions;
 };
 
-// environment (P, B) int64 on the CPU; undefined: no partitions. batch_size B >= 1, alpha > 0.
+// environment (P, B) int64 on the CPU; undefined: no partitions. batch_size B, 1 to
+// MixKey::kMaxBatch; alpha > 0. Throws c10::Error or std::out_of_range beyond what the key can
+// tell apart.
 MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
                      const torch::Tensor& environment);
 

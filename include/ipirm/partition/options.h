@@ -4,9 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "ipirm/core/keyed_random.h"
 #include "ipirm/core/names.h"
 
 namespace ipirm::partition {
+
+// The views of a maximization's passes are drawn under one number each, which stands in the place
+// of an epoch's: the number of the maximization (the epoch after which it runs) above kPassBits
+// bits for the pass.
+inline constexpr int kPassBits = 12;
+inline constexpr int64_t kMaxPasses = int64_t{1} << kPassBits;
+inline constexpr int64_t kMaxMaximization =
+    (int64_t{1} << (core::KeyedRandom::kEpochBits - kPassBits)) - 1;
 
 // Which term keeps the environments' sizes apart from degenerate.
 struct BalanceOptions {
