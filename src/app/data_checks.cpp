@@ -63,8 +63,9 @@ int check_data(data::DataOptions options, int workers, bool needs_labels) {
     counts += cat(counts.empty() ? "" : ", ", set->size(), " ", part);
   }
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  const auto what = cat("--check_data: read ", counts, " images of ", options.dataset, " in ",
-                        core::human_duration(elapsed.count()), ": ");
+  const auto what =
+      cat("--check_data: read ", counts, " images of ", core::name_of(options.dataset), " in ",
+          core::human_duration(elapsed.count()), ": ");
   if (wrong > 0) {
     throw core::UserError(
         cat(what, wrong, wrong == 1 ? " fault" : " faults", ", listed above; mend or remove them"));

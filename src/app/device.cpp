@@ -27,11 +27,11 @@ std::string load_cuda() {
 
 }  // namespace
 
-torch::Device choose_device(const std::string& name) {
-  if (name == "cpu") return torch::kCPU;
+torch::Device choose_device(core::DeviceKind kind) {
+  if (kind == core::DeviceKind::kCpu) return torch::kCPU;
   const auto reason = load_cuda();
   if (reason.empty()) return torch::Device(torch::kCUDA, 0);
-  if (name == "cuda") {
+  if (kind == core::DeviceKind::kCuda) {
     throw core::UserError(core::cat("--device cuda: ", reason,
                                     "; use --device cpu, or auto to take CUDA where there is one"));
   }

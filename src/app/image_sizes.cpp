@@ -9,10 +9,10 @@ namespace ipirm::app {
 
 void warn_about_sizes(const data::DataOptions& data, const augment::AugmentOptions& augment) {
   const int side = data::stored_side(data);
-  const bool folder = data.dataset == "Folder";
+  const bool folder = data.dataset == data::DataSetKind::kFolder;
   if (!folder && data.image_size != data::DataOptions().image_size && data.image_size != side) {
     core::log_warning(core::cat("--image_size ", data.image_size, " has no effect on ",
-                                data.dataset, ", whose images are ", side, "x", side,
+                                core::name_of(data.dataset), ", whose images are ", side, "x", side,
                                 " pixels: it is for --dataset Folder"));
   }
   if (side == 0 || augment.recipe == augment::Recipe::kNone || augment.crop_size <= side) return;

@@ -178,7 +178,7 @@ int run_linear(const config::LinearConfig& config) {
     return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
-  const bool bf16 = config.precision == "bf16";
+  const bool bf16 = config.precision == model::Precision::kBf16;
   warn_if_bf16_is_slow(device, bf16);
   warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
@@ -195,11 +195,12 @@ int run_linear(const config::LinearConfig& config) {
   LinearState state = first_state(model, sets);
   std::optional<LinearFolder> folder;
   if (config.txt)
-    folder.emplace(fs::path(config.downstream_root) / config.data.dataset / config.name);
+    folder.emplace(fs::path(config.downstream_root) / core::name_of(config.data.dataset) /
+                   config.name);
   if (config.resume) resume(config, *folder, probe, state);
-  core::log_info(
-      core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.model_path, "  on ", config.data.dataset, "  ",
+  core::log_info(core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ",
+                           core::name_of(config.precision)));
+  core::log_info(core::cat(config.model_path, "  on ", core::name_of(config.data.dataset), "  ",
                            sets.labelled->size(), " training, ", sets.test->size(),
                            " test images"));
   if (state.epoch >= config.linear.epochs) {

@@ -128,9 +128,9 @@ void say_what_is_run(const config::TrainConfig& config, torch::Device device,
                      const fs::path& results) {
   int64_t parameters = 0;
   for (const auto& parameter : model->parameters()) parameters += parameter.numel();
-  core::log_info(
-      core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ", config.precision));
-  core::log_info(core::cat(config.data.dataset, "  ", counts));
+  core::log_info(core::cat("ipirm-train ", core::version(), "  ", describe(device), ", ",
+                           core::name_of(config.precision)));
+  core::log_info(core::cat(core::name_of(config.data.dataset), "  ", counts));
   core::log_info(core::cat(core::name_of(config.model.arch), " of width ", config.model.width, "  ",
                            parameters, " parameters"));
   core::log_info(core::cat("results  ", results.string()));
@@ -184,7 +184,8 @@ int run_train(const config::TrainConfig& config) {
   views.loader.pinned = device.is_cuda();
   views.loader.channels_last = true;
 
-  const auto path = fs::path(config.results_root) / config.data.dataset / config.name;
+  const auto path =
+      fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;
   const bool resuming = config.resume && train::StateStore::holds_state(path);
   auto state = first_state(config, *sets.train, device, resuming);
   const auto yaml = to_yaml(config);

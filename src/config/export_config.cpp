@@ -3,6 +3,7 @@
 
 #include "config/command_line.h"
 #include "config/field.h"
+#include "config/group.h"
 #include "ipirm/core/error.h"
 
 namespace ipirm::config {
@@ -25,18 +26,12 @@ constexpr Program kProgram = {
 };
 
 std::vector<Field> fields_of(ExportConfig& c) {
-  const std::string group = "Files";
-  return {
-      {"model_path", group, "FILE", "the .pt file whose encoder is taken (required)",
-       &c.model_path},
-      {"out", group, "FILE", "the .pt file to write (required)", &c.out},
-      {.name = "overwrite",
-       .group = group,
-       .label = "",
-       .help = "replace the file that --out names",
-       .target = &c.overwrite,
-       .command_line_only = true},
-  };
+  std::vector<Field> fields;
+  Group group(fields, "Files");
+  group.text("model_path", "FILE", &c.model_path, "the .pt file whose encoder is taken (required)");
+  group.text("out", "FILE", &c.out, "the .pt file to write (required)");
+  group.flag_of_call("overwrite", &c.overwrite, "replace the file that --out names");
+  return fields;
 }
 
 }  // namespace

@@ -41,10 +41,7 @@ std::optional<T> number(const std::string& text) {
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-bool valid_text(const Field& field, const std::string& text) {
-  if (!field.choices.empty()) return std::ranges::find(field.choices, text) != field.choices.end();
-  return std::ranges::none_of(text, is_control);
-}
+bool is_one_line(const std::string& text) { return std::ranges::none_of(text, is_control); }
 
 // "5,35": ascending, comma separated, possibly none.
 std::optional<std::vector<int64_t>> number_list(const std::string& text, const Range& range) {
@@ -87,7 +84,7 @@ bool is_whole_number(const Field& field) {
          std::holds_alternative<std::optional<int>*>(field.target);
 }
 
-// A double-quoted YAML scalar. Control characters never get into a value: valid_text().
+// A double-quoted YAML scalar. Control characters never get into a value: is_one_line().
 std::string yaml_quoted(const std::string& text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -103,10 +100,6 @@ std::string joined(const std::vector<std::string>& words, const char* separator)
   std::string all;
   for (const auto& word : words) all += (all.empty() ? "" : separator) + word;
   return all;
-}
-
-void append(std::vector<Field>& fields, std::vector<Field> more) {
-  fields.insert(fields.end(), more.begin(), more.end());
 }
 
 std::optional<bool> truth(const std::string& text) {
@@ -170,7 +163,7 @@ bool assign(const Field& field, const std::string& text) {
           },
           [&](const KindTarget& target) { return target.set(text); },
           [&](std::string* target) {
-            if (!valid_text(field, text)) return false;
+            if (!is_one_line(text)) return false;
             *target = text;
             return true;
           },

@@ -9,8 +9,6 @@
 #include <variant>
 #include <vector>
 
-#include "ipirm/core/names.h"
-
 namespace ipirm::config {
 
 // More epochs, samples or steps than this are a typing mistake; sums and products of two counts
@@ -45,44 +43,15 @@ struct Field {
   std::string help;   // what it is, with its unit; range and default are added by help_text()
   Target target;      // holds the default until assign() is called
   Range range = {};
-  std::vector<std::string> choices = {};  // of a text; empty: any
-  bool command_line_only = false;  // about one call: neither read from nor written to a YAML file
-  bool ignored = false;  // the reference's, without effect there as here: read, never written
+  std::vector<std::string> choices = {};  // the names of a kind; of other settings none
+  // It is about one call: neither read from nor written to a YAML file.
+  bool command_line_only = false;
+  // It is the reference's, without effect there as here: read, never written.
+  bool ignored = false;
 };
 
 // "a|b" of the words a, b and the separator |.
 std::string joined(const std::vector<std::string>& words, const char* separator);
-
-// A field whose value is one of an enum's names.
-template <class Kind>
-Field kind_field(const std::string& name, const std::string& group, const std::string& help,
-                 Kind* target) {
-  const auto set = [target](const std::string& text) {
-    const auto kind = core::find_kind<Kind>(text);
-    if (kind) *target = *kind;
-    return kind.has_value();
-  };
-  const auto get = [target] { return std::optional(core::name_of(*target)); };
-  const auto names = core::names_of<Kind>();
-  return {name, group, joined(names, "|"), help, KindTarget{set, get}, {}, names};
-}
-// The same where the setting may be left open.
-template <class Kind>
-Field kind_field(const std::string& name, const std::string& group, const std::string& help,
-                 std::optional<Kind>* target) {
-  const auto set = [target](const std::string& text) {
-    const auto kind = core::find_kind<Kind>(text);
-    if (kind) *target = kind;
-    return kind.has_value();
-  };
-  const auto get = [target] {
-    return *target ? std::optional(core::name_of(**target)) : std::nullopt;
-  };
-  const auto names = core::names_of<Kind>();
-  return {name, group, joined(names, "|"), help, KindTarget{set, get}, {}, names};
-}
-
-void append(std::vector<Field>& fields, std::vector<Field> more);
 
 bool is_flag(const Field& field);  // a bool: --name alone means true
 bool is_list(const Field& field);  // of numbers

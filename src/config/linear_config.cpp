@@ -5,6 +5,7 @@
 
 #include "config/command_line.h"
 #include "config/field.h"
+#include "config/group.h"
 #include "config/shared_fields.h"
 #include "ipirm/core/error.h"
 
@@ -25,62 +26,45 @@ constexpr Program kProgram = {
     "whole.",
 };
 
+void add_model_fields(std::vector<Field>& fields, LinearConfig& c) {
+  Group group(fields, "Model");
+  group.text("model_path", "FILE", &c.model_path,
+             "the .pt file whose encoder is evaluated (required)");
+  group.kind("arch", &c.arch, "the encoder (default: read off the file)");
+  group.number("width", &c.width, between(16, 1024),
+               "channels of the first stage; default: read off the file");
+}
+
+void add_linear_fields(std::vector<Field>& fields, LinearConfig& c) {
+  Group group(fields, "Linear evaluation");
+  group.number("epochs", &c.linear.epochs, count_from(1), "passes over the labelled training set");
+  group.number("batch_size", &c.linear.batch_size, count_from(1), "images in a step");
+  group.number("lr", &c.linear.lr, above(0), "learning rate of Adam");
+  group.number("weight_decay", &c.linear.weight_decay, at_least(0), "L2 penalty of Adam");
+  group.kind("bn", &c.linear.bn, "the encoder's BatchNorm: batch statistics, or frozen");
+  group.kind("precision", &c.precision, "of the network's arithmetic");
+  group.number("seed", &c.linear.seed, at_least(0), "of every random draw");
+}
+
+void add_result_fields(std::vector<Field>& fields, LinearConfig& c) {
+  Group group(fields, "Results");
+  group.flag("txt", &c.txt, "write result.txt, a line an epoch, and the state after it");
+  group.text("name", "NAME", &c.name,
+             "folder of the results (default: the one that holds the model)");
+  group.text("downstream_root", "DIR", &c.downstream_root, "results go to DIR/DATASET/NAME");
+  group.flag_of_call("overwrite", &c.overwrite, "replace the results that the folder holds");
+  group.flag_of_call("resume", &c.resume,
+                     "go on after the last whole epoch that the folder holds, or start "
+                     "where it holds none; implies --txt");
+}
+
 std::vector<Field> fields_of(LinearConfig& c) {
   std::vector<Field> fields;
-  std::string group = "Model";
-  append(fields,
-         {
-             {"model_path", group, "FILE", "the .pt file whose encoder is evaluated (required)",
-              &c.model_path},
-             kind_field("arch", group, "the encoder (default: read off the file)", &c.arch),
-             {"width", group, "N", "channels of the first stage; default: read off the file",
-              &c.width, between(16, 1024)},
-         });
-  add_data_fields(fields, c.data, c.loader);
-  fields.push_back(check_data_field(c.check_data));
+  add_model_fields(fields, c);
+  add_data_fields(fields, c.data, c.loader, c.check_data);
   add_augment_fields(fields, c.augment);
-  group = "Linear evaluation";
-  append(
-      fields,
-      {
-          {"epochs", group, "N", "passes over the labelled training set", &c.linear.epochs,
-           count_from(1)},
-          {"batch_size", group, "N", "images in a step", &c.linear.batch_size, count_from(1)},
-          {"lr", group, "X", "learning rate of Adam", &c.linear.lr, above(0)},
-          {"weight_decay", group, "X", "L2 penalty of Adam", &c.linear.weight_decay, at_least(0)},
-          kind_field("bn", group, "the encoder's BatchNorm: batch statistics, or frozen",
-                     &c.linear.bn),
-          {"precision",
-           group,
-           "fp32|bf16",
-           "of the network's arithmetic",
-           &c.precision,
-           {},
-           precision_choices()},
-          {"seed", group, "N", "of every random draw", &c.linear.seed, at_least(0)},
-      });
-  group = "Results";
-  append(
-      fields,
-      {
-          {"txt", group, "", "write result.txt, a line an epoch, and the state after it", &c.txt},
-          {"name", group, "NAME", "folder of the results (default: the one that holds the model)",
-           &c.name},
-          {"downstream_root", group, "DIR", "results go to DIR/DATASET/NAME", &c.downstream_root},
-          {.name = "overwrite",
-           .group = group,
-           .label = "",
-           .help = "replace the results that the folder holds",
-           .target = &c.overwrite,
-           .command_line_only = true},
-          {.name = "resume",
-           .group = group,
-           .label = "",
-           .help = "go on after the last whole epoch that the folder holds, or start "
-                   "where it holds none; implies --txt",
-           .target = &c.resume,
-           .command_line_only = true},
-      });
+  add_linear_fields(fields, c);
+  add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.log_level);
   return fields;
 }

@@ -3,6 +3,7 @@
 
 #include "config/command_line.h"
 #include "config/field.h"
+#include "config/group.h"
 #include "config/shared_fields.h"
 #include "ipirm/core/error.h"
 
@@ -25,40 +26,31 @@ constexpr Program kProgram = {
     "  python3 -c \"... environment = np.load('partition.npy').argmax(1)\"",
 };
 
+void add_file_fields(std::vector<Field>& fields, PartitionConfig& c) {
+  Group group(fields, "Features and results");
+  group.text("view1", "FILE", &c.view1, ".npy file with the features of the first view (required)");
+  group.text("view2", "FILE", &c.view2, ".npy file with those of the second view (required)");
+  group.text("out", "FILE", &c.out,
+             "the logits go to this .npy file, the passes to FILE.metrics.jsonl (required)");
+  group.text("init", "FILE", &c.init,
+             "first logits, .npy (N, env_num) float32 or float64; default: random by --seed");
+  group.flag_of_call("overwrite", &c.overwrite, "replace the files that --out names");
+}
+
+void add_search_fields(std::vector<Field>& fields, PartitionConfig& c) {
+  Group group(fields, "Environments (maximization)");
+  group.number("temperature", &c.maximize.risk.temperature, above(0), "of the contrastive loss");
+  add_irm_temp(group, c.maximize.risk.irm_temperature);
+  add_env_num(group, c.maximize.num_env);
+  add_maximize_fields(group, c.maximize);
+  group.flag("no_shuffle", &c.no_shuffle, "take the samples in the files' order, in every pass");
+  group.number("seed", &c.maximize.seed, at_least(0), "of every random draw");
+}
+
 std::vector<Field> fields_of(PartitionConfig& c) {
   std::vector<Field> fields;
-  std::string group = "Features and results";
-  append(
-      fields,
-      {
-          {"view1", group, "FILE", ".npy file with the features of the first view (required)",
-           &c.view1},
-          {"view2", group, "FILE", ".npy file with those of the second view (required)", &c.view2},
-          {"out", group, "FILE",
-           "the logits go to this .npy file, the passes to FILE.metrics.jsonl (required)", &c.out},
-          {"init", group, "FILE",
-           "first logits, .npy (N, env_num) float32 or float64; default: random by --seed",
-           &c.init},
-          {.name = "overwrite",
-           .group = group,
-           .label = "",
-           .help = "replace the files that --out names",
-           .target = &c.overwrite,
-           .command_line_only = true},
-      });
-  group = "Environments (maximization)";
-  append(fields, {
-                     {"temperature", group, "X", "of the contrastive loss",
-                      &c.maximize.risk.temperature, above(0)},
-                     irm_temp_field(group, c.maximize.risk.irm_temperature),
-                     env_num_field(group, c.maximize.num_env),
-                 });
-  add_maximize_fields(fields, group, c.maximize);
-  append(fields, {
-                     {"no_shuffle", group, "",
-                      "take the samples in the files' order, in every pass", &c.no_shuffle},
-                     {"seed", group, "N", "of every random draw", &c.maximize.seed, at_least(0)},
-                 });
+  add_file_fields(fields, c);
+  add_search_fields(fields, c);
   add_run_fields(fields, c.device, c.log_level);
   return fields;
 }

@@ -3,6 +3,7 @@
 
 #include "config/command_line.h"
 #include "config/field.h"
+#include "config/group.h"
 #include "config/shared_fields.h"
 #include "ipirm/core/error.h"
 
@@ -19,167 +20,106 @@ constexpr Program kProgram = {
     "whole.",
 };
 
-void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "Training";
-  append(fields,
-         {
-             {"epochs", group, "N", "passes over the training set", &c.train.epochs, count_from(1)},
-             {"batch_size", group, "N", "samples in a step", &c.train.batch_size, count_from(2)},
-             {"lr", group, "X", "learning rate of Adam", &c.train.lr, above(0)},
-             {"weight_decay", group, "X", "L2 penalty of Adam", &c.train.weight_decay, at_least(0)},
-             {"precision",
-              group,
-              "fp32|bf16",
-              "of the network's arithmetic",
-              &c.precision,
-              {},
-              precision_choices()},
-             {"seed", group, "N", "of every random draw", &c.train.seed, at_least(0)},
-             {"no_shuffle", group, "",
-              "take the samples in the set's order, in training and maximization", &c.no_shuffle},
-             {"max_steps", group, "N", "stop after this many steps; 0: never", &c.train.max_steps,
-              count_from(0)},
-         });
+void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
+  Group group(fields, "Model");
+  group.kind("arch", &c.model.arch, "the encoder");
+  group.number("width", &c.model.width, between(16, 1024),
+               "channels of the first stage, a multiple of 8");
+  group.number("feature_dim", &c.model.feature_dim, between(1, 65536), "width of the projection");
+  group.text("pretrain_model", "FILE", &c.pretrain_model,
+             "start from the weights of this .pt file");
 }
 
-void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "Model";
-  append(fields, {
-                     kind_field("arch", group, "the encoder", &c.model.arch),
-                     {"width", group, "N", "channels of the first stage, a multiple of 8",
-                      &c.model.width, between(16, 1024)},
-                     {"feature_dim", group, "N", "width of the projection", &c.model.feature_dim,
-                      between(1, 65536)},
-                     {"pretrain_model", group, "FILE", "start from the weights of this .pt file",
-                      &c.pretrain_model},
-                 });
+void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
+  Group group(fields, "Training");
+  group.number("epochs", &c.train.epochs, count_from(1), "passes over the training set");
+  group.number("batch_size", &c.train.batch_size, count_from(2), "samples in a step");
+  group.number("lr", &c.train.lr, above(0), "learning rate of Adam");
+  group.number("weight_decay", &c.train.weight_decay, at_least(0), "L2 penalty of Adam");
+  group.kind("precision", &c.precision, "of the network's arithmetic");
+  group.number("seed", &c.train.seed, at_least(0), "of every random draw");
+  group.flag("no_shuffle", &c.no_shuffle,
+             "take the samples in the set's order, in training and maximization");
+  group.number("max_steps", &c.train.max_steps, count_from(0),
+               "stop after this many steps; 0: never");
 }
 
 void add_loss_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "Loss (minimization)";
-  append(fields,
-         {
-             {"temperature", group, "X", "of the contrastive loss and the kNN vote",
-              &c.loss.temperature, above(0)},
-             irm_temp_field(group, c.loss.irm_temperature),
-             kind_field("penalty", group, "IRM penalty, or variance of the environments' losses",
-                        &c.loss.penalty),
-             {"penalty_weight", group, "X", "weight of the penalty", &c.train.penalty_weight,
-              at_least(0)},
-             {"penalty_iters", group, "N", "epoch from which the penalty counts",
-              &c.train.penalty_iters, count_from(0)},
-             {"increasing_weight", group, "", "grow the penalty's weight linearly over the epochs",
-              &c.train.increasing_weight},
-             {"keep_cont", group, "", "add the contrastive loss of the whole batch",
-              &c.loss.keep_cont},
-             {"retain_group", group, "", "all partitions found so far count, not the newest alone",
-              &c.train.retain_group},
-             {"baseline", group, "", "contrastive loss alone: no environments, no maximization",
-              &c.loss.baseline},
-             {"debiased", group, "", "with --baseline: its debiased form", &c.loss.debiased},
-             {"tau_plus",
-              group,
-              "X",
-              "with --debiased: prior of the positive class",
-              &c.loss.tau_plus,
-              {.low = 0, .high = 1, .high_open = true}},
-         });
+  constexpr Range kPrior = {.low = 0, .high = 1, .high_open = true};
+  Group group(fields, "Loss (minimization)");
+  group.number("temperature", &c.loss.temperature, above(0),
+               "of the contrastive loss and the kNN vote");
+  add_irm_temp(group, c.loss.irm_temperature);
+  group.kind("penalty", &c.loss.penalty, "IRM penalty, or variance of the environments' losses");
+  group.number("penalty_weight", &c.train.penalty_weight, at_least(0), "weight of the penalty");
+  group.number("penalty_iters", &c.train.penalty_iters, count_from(0),
+               "epoch from which the penalty counts");
+  group.flag("increasing_weight", &c.train.increasing_weight,
+             "grow the penalty's weight linearly over the epochs");
+  group.flag("keep_cont", &c.loss.keep_cont, "add the contrastive loss of the whole batch");
+  group.flag("retain_group", &c.train.retain_group,
+             "all partitions found so far count, not the newest alone");
+  group.flag("baseline", &c.loss.baseline,
+             "contrastive loss alone: no environments, no maximization");
+  group.flag("debiased", &c.loss.debiased, "with --baseline: its debiased form");
+  group.number("tau_plus", &c.loss.tau_plus, kPrior,
+               "with --debiased: prior of the positive class");
 }
 
 void add_mixup_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "MixUp";
   auto& mixup = c.loss.mixup;
-  append(fields,
-         {
-             {"mixup", group, "", "mix each first view with that of another image", &mixup.on},
-             {"alpha", group, "X", "shares are drawn from Beta(X, X)", &mixup.alpha, above(0)},
-             {"ours_mixup_mode",
-              group,
-              "full",
-              "how environments are mixed: each one anew, among themselves",
-              &mixup.mode,
-              {},
-              {"full"}},
-             {"mixup_max", group, "",
-              "mix in the maximization too, which changes the defaults of --maximize_*",
-              &c.maximize.mixup},
-             {"retain_group_set", group, "N",
-              "with --retain_group: only the newest N partitions count; 0: all",
-              &c.train.retain_group_set, count_from(0)},
-         });
+  Group group(fields, "MixUp");
+  group.flag("mixup", &mixup.on, "mix each first view with that of another image");
+  group.number("alpha", &mixup.alpha, above(0), "shares are drawn from Beta(X, X)");
+  group.kind("ours_mixup_mode", &mixup.mode,
+             "how environments are mixed: each one anew, among themselves");
+  group.flag("mixup_max", &c.maximize.mixup,
+             "mix in the maximization too, which changes the defaults of --maximize_*");
+  group.number("retain_group_set", &c.train.retain_group_set, count_from(0),
+               "with --retain_group: only the newest N partitions count; 0: all");
 }
 
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "Environments (maximization)";
-  append(fields,
-         {
-             env_num_field(group, c.loss.num_env),
-             {"maximize_iter", group, "N", "epochs between maximizations", &c.train.maximize_iter,
-              count_from(1)},
-             {"partition", group, "FILE",
-              "start from this .npy partition: no maximization before epoch 1", &c.partition},
-             {"partition_any_data", group, "",
-              "take that partition even where it was made for other data", &c.partition_any_data},
-             {"offline", group, "", "embed the set once a maximization, not once a pass",
-              &c.maximize.offline},
-             {"random_init", group, "", "start each maximization from random logits",
-              &c.maximize.random_init},
-         });
-  add_maximize_fields(fields, group, c.maximize);
+  Group group(fields, "Environments (maximization)");
+  add_env_num(group, c.loss.num_env);
+  group.number("maximize_iter", &c.train.maximize_iter, count_from(1),
+               "epochs between maximizations");
+  group.text("partition", "FILE", &c.partition,
+             "start from this .npy partition: no maximization before epoch 1");
+  group.flag("partition_any_data", &c.partition_any_data,
+             "take that partition even where it was made for other data");
+  group.flag("offline", &c.maximize.offline, "embed the set once a maximization, not once a pass");
+  group.flag("random_init", &c.maximize.random_init, "start each maximization from random logits");
+  add_maximize_fields(group, c.maximize);
 }
 
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const std::string group = "Evaluation and results";
-  append(
-      fields,
-      {
-          {"k", group, "N", "neighbours that vote in the kNN evaluation", &c.knn.k, count_from(1)},
-          {"eval_every", group, "N", "epochs between kNN evaluations", &c.train.eval_every,
-           count_from(1)},
-          {"save_every", group, "N", "epochs between checkpoints", &c.train.save_every,
-           count_from(1)},
-          {"save_minutes", group, "X",
-           "minutes between saved states within an epoch or a search; 0: none",
-           &c.train.save_minutes, at_least(0)},
-          {"log_every", group, "N", "steps between lines of log.txt", &c.train.log_every,
-           count_from(1)},
-          {"name", group, "NAME", "folder of the run (default: ipirm, or baseline with --baseline)",
-           &c.name},
-          {"results_root", group, "DIR", "results go to DIR/DATASET/NAME", &c.results_root},
-          {.name = "overwrite",
-           .group = group,
-           .label = "",
-           .help = "replace the run that the folder holds",
-           .target = &c.overwrite,
-           .command_line_only = true},
-          {.name = "resume",
-           .group = group,
-           .label = "",
-           .help = "go on with the run that the folder holds",
-           .target = &c.resume,
-           .command_line_only = true},
-      });
+  Group group(fields, "Evaluation and results");
+  group.number("k", &c.knn.k, count_from(1), "neighbours that vote in the kNN evaluation");
+  group.number("eval_every", &c.train.eval_every, count_from(1), "epochs between kNN evaluations");
+  group.number("save_every", &c.train.save_every, count_from(1), "epochs between checkpoints");
+  group.number("save_minutes", &c.train.save_minutes, at_least(0),
+               "minutes between saved states within an epoch or a search; 0: none");
+  group.number("log_every", &c.train.log_every, count_from(1), "steps between lines of log.txt");
+  group.text("name", "NAME", &c.name,
+             "folder of the run (default: ipirm, or baseline with --baseline)");
+  group.text("results_root", "DIR", &c.results_root, "results go to DIR/DATASET/NAME");
+  group.flag_of_call("overwrite", &c.overwrite, "replace the run that the folder holds");
+  group.flag_of_call("resume", &c.resume, "go on with the run that the folder holds");
 }
 
 // The reference's command lines may hold these; no code reads them there, and none here.
 void add_ignored_fields(std::vector<Field>& fields, TrainConfig& c) {
-  const auto add = [&](const char* name, const char* label, const Target& target) {
-    fields.push_back({.name = name,
-                      .group = "Ignored",
-                      .label = label,
-                      .help = "accepted, since the reference has it; no effect there either",
-                      .target = target,
-                      .ignored = true});
-  };
-  add("ours_mode", "X", &c.ignored.ours_mode);
-  add("debug", "", &c.ignored.debug);
-  add("groupnorm", "", &c.ignored.groupnorm);
+  const char* help = "accepted, since the reference has it; no effect there either";
+  Group group(fields, "Ignored");
+  group.text("ours_mode", "X", &c.ignored.ours_mode, help).ignored = true;
+  group.flag("debug", &c.ignored.debug, help).ignored = true;
+  group.flag("groupnorm", &c.ignored.groupnorm, help).ignored = true;
 }
 
 std::vector<Field> fields_of(TrainConfig& c) {
   std::vector<Field> fields;
-  add_data_fields(fields, c.data, c.loader);
-  fields.push_back(check_data_field(c.check_data));
+  add_data_fields(fields, c.data, c.loader, c.check_data);
   add_augment_fields(fields, c.augment);
   add_model_fields(fields, c);
   add_training_fields(fields, c);
@@ -193,11 +133,11 @@ std::vector<Field> fields_of(TrainConfig& c) {
 }
 
 // The search's defaults where MixUp has its own (METHOD 6), from a first reading of the settings.
-partition::MaximizeOptions mixup_defaults(const TrainConfig& first) {
+partition::MaximizeOptions mixup_defaults(const TrainConfig& given) {
   partition::MaximizeOptions search;
-  const bool mixed = first.maximize.mixup, offline = first.maximize.offline;
-  if (!first.loss.mixup.on) return search;
-  if (offline ? mixed : first.data.dataset != "CIFAR10") search.batch_size = 2048;
+  const bool mixed = given.maximize.mixup, offline = given.maximize.offline;
+  if (!given.loss.mixup.on) return search;
+  if (offline ? mixed : given.data.dataset != data::DataSetKind::kCifar10) search.batch_size = 2048;
   if (mixed && !offline) {
     search.passes = 31;
     search.stop_after = 25;
@@ -217,7 +157,7 @@ void spread(TrainConfig& c) {
   c.maximize.seed = c.train.seed;
   c.train.shuffle = !c.no_shuffle;
   c.maximize.shuffle = !c.no_shuffle;
-  c.train.bf16 = c.precision == "bf16";
+  c.train.bf16 = c.precision == model::Precision::kBf16;
   if (c.name.empty()) c.name = c.loss.baseline ? "baseline" : "ipirm";
 }
 
@@ -262,6 +202,11 @@ void check(const TrainConfig& c) {
   refuse_if(c.partition_any_data && c.partition.empty(),
             "--partition_any_data is about the file that --partition names, which is not given: "
             "add --partition or remove it");
+  refuse_if(!c.loss.baseline && c.train.epochs > partition::kMaxMaximization,
+            core::cat("--epochs: found '", c.train.epochs, "', expected a whole number from 1 to ",
+                      partition::kMaxMaximization,
+                      ", since the views of a maximization are drawn by the number of its epoch; "
+                      "more are possible with --baseline"));
   refuse_if(c.overwrite && c.resume,
             "--overwrite and --resume contradict each other: give one of the two");
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");

@@ -40,6 +40,22 @@ spdlog::logger& logger(bool problem) {
   return problem ? *err : *out;
 }
 
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kOff:
+      break;
+  }
+  return spdlog::level::off;
+}
+
 // Problems are one line each, whatever characters the name of a file in it has.
 std::string one_line(std::string text) {
   for (char& c : text) {
@@ -58,13 +74,15 @@ void write(spdlog::level::level_enum level, const std::string& line) {
 
 }  // namespace
 
-void set_log_level(const std::string& level) {
-  const auto parsed = level == "off" ? spdlog::level::off : spdlog::level::from_str(level);
-  if (parsed == spdlog::level::off && level != "off") {
-    throw UserError(cat("--log_level ", level, ": expected debug, info, warning, error or off"));
-  }
-  logger(false).set_level(parsed);
-  logger(true).set_level(parsed);
+void set_log_level(LogLevel level) {
+  for (const bool problem : {false, true}) logger(problem).set_level(spdlog_level(level));
+}
+
+void set_log_level(const std::string& name) {
+  const auto level = find_kind<LogLevel>(name);
+  if (!level)
+    throw UserError(cat("--log_level ", name, ": expected debug, info, warning, error or off"));
+  set_log_level(*level);
 }
 
 void log_debug(const std::string& line) { write(spdlog::level::debug, line); }

@@ -15,35 +15,41 @@ namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using Words = std::vector<std::string>;
 
-std::string warned(const data::DataOptions& data, int crop_size, const std::string& recipe) {
+using Set = data::DataSetKind;
+using augment::Recipe;
+
+std::string warned(const data::DataOptions& data, int crop_size, Recipe recipe) {
   augment::AugmentOptions augment;
   augment.crop_size = crop_size;
-  augment.recipe = core::find_kind<augment::Recipe>(recipe).value();
-  core::set_log_level("warning");
+  augment.recipe = recipe;
+  core::set_log_level(core::LogLevel::kWarning);
   ::testing::internal::CaptureStderr();
   warn_about_sizes(data, augment);
   return ::testing::internal::GetCapturedStderr();
 }
 
 TEST(ImageSizes, ACropLargerThanTheStoredImageIsSaid) {
-  EXPECT_EQ(warned({"Folder", "x", 96}, 96, "simclr"), "");
-  EXPECT_EQ(warned({"Folder", "x", 0}, 224, "simclr"), "");
-  EXPECT_EQ(warned({"Folder", "x", 96}, 224, "none"), "") << "views are then not cropped";
-  EXPECT_EQ(warned({"Folder", "x", 96}, 97, "simclr"),
+  EXPECT_EQ(warned({Set::kFolder, "x", 96}, 96, Recipe::kSimclr), "");
+  EXPECT_EQ(warned({Set::kFolder, "x", 0}, 224, Recipe::kSimclr), "");
+  EXPECT_EQ(warned({Set::kFolder, "x", 96}, 224, Recipe::kNone), "")
+      << "views are then not cropped";
+  EXPECT_EQ(warned({Set::kFolder, "x", 96}, 97, Recipe::kSimclr),
             "warning: --crop_size 97 exceeds the stored images of 96x96 pixels: views are enlarged "
             "and show no more detail; store larger images by --image_size 97 or more, or whole "
             "ones by --image_size 0\n");
-  EXPECT_EQ(warned({"STL", "x"}, 96, "simclr"), "");
-  EXPECT_THAT(warned({"STL", "x"}, 128, "simclr"), HasSubstr("stored images of 96x96"));
-  EXPECT_THAT(warned({"ColoredDigits", "x"}, 64, "simclr"), HasSubstr("stored images of 32x32"));
+  EXPECT_EQ(warned({Set::kStl, "x"}, 96, Recipe::kSimclr), "");
+  EXPECT_THAT(warned({Set::kStl, "x"}, 128, Recipe::kSimclr), HasSubstr("stored images of 96x96"));
+  EXPECT_THAT(warned({Set::kColoredDigits, "x"}, 64, Recipe::kSimclr),
+              HasSubstr("stored images of 32x32"));
 }
 
 TEST(ImageSizes, AFlagWithoutEffectIsSaid) {
-  EXPECT_EQ(warned({"CIFAR10", "x", 64}, 32, "simclr"),
+  EXPECT_EQ(warned({Set::kCifar10, "x", 64}, 32, Recipe::kSimclr),
             "warning: --image_size 64 has no effect on CIFAR10, whose images are 32x32 pixels: it "
             "is for --dataset Folder\n");
-  EXPECT_THAT(warned({"STL", "x", 0}, 32, "simclr"), HasSubstr("--image_size 0 has no effect"));
-  EXPECT_EQ(warned({"STL", "x", 96}, 32, "simclr"), "");
+  EXPECT_THAT(warned({Set::kStl, "x", 0}, 32, Recipe::kSimclr),
+              HasSubstr("--image_size 0 has no effect"));
+  EXPECT_EQ(warned({Set::kStl, "x", 96}, 32, Recipe::kSimclr), "");
 }
 
 class WideImages : public ::testing::Test {
@@ -115,14 +121,14 @@ class WideImages : public ::testing::Test {
 };
 
 TEST_F(WideImages, TheOuterThirdsCountWithWholeImagesAlone) {
-  EXPECT_EQ(trained("dark", "96", "simclr"), trained("light", "96", "simclr"));
-  EXPECT_NE(trained("dark", "0", "simclr"), trained("light", "0", "simclr"));
+  EXPECT_EQ(trained("dark", "96", Recipe::kSimclr), trained("light", "96", Recipe::kSimclr));
+  EXPECT_NE(trained("dark", "0", Recipe::kSimclr), trained("light", "0", Recipe::kSimclr));
   // The test view of whole images is their middle, and so is the plain view.
-  EXPECT_EQ(trained("dark", "0", "none"), trained("light", "0", "none"));
+  EXPECT_EQ(trained("dark", "0", Recipe::kNone), trained("light", "0", Recipe::kNone));
 }
 
 TEST_F(WideImages, AreEvaluatedWhole) {
-  trained("light", "0", "simclr");
+  trained("light", "0", Recipe::kSimclr);
   for (const std::string recipe : {"simclr", "none"}) {
     const auto outcome =
         linear({"--model_path", (folder_.path() / "Folder/light0simclr/model_1.pt").string(),

@@ -26,7 +26,7 @@ using Words = std::vector<std::string>;
 class WeightsApp : public ::testing::Test {
  protected:
   WeightsApp() {
-    core::set_log_level("info");
+    core::set_log_level(core::LogLevel::kInfo);
     torch::set_num_threads(1);
     torch::manual_seed(4);
     const model::Model model(

@@ -89,9 +89,30 @@ TEST(CommandLineErrors, WrongTypeAndOutOfRange) {
 TEST(CommandLineErrors, LimitsThemselvesAreAllowed) {
   const TrainConfig c =
       *train({"--epochs", "1", "--hflip", "1", "--crop_scale_min", "1", "--tau_plus", "0",
-              "--env_num", "2", "--epochs", "1000000000", "--blur", "0"});
-  EXPECT_EQ(c.train.epochs, 1000000000);
+              "--env_num", "2", "--epochs", "1048575", "--blur", "0"});
+  EXPECT_EQ(c.train.epochs, 1048575);
   EXPECT_EQ(c.loss.tau_plus, 0);
+  EXPECT_EQ(train({"--epochs", "1000000000", "--baseline"})->train.epochs, 1000000000);
+  EXPECT_EQ(train({"--maximize_passes", "4096"})->maximize.passes, 4096);
+}
+
+// Each pass of a maximization has a number of its own for its random draws, as long as that is so.
+TEST(CommandLineErrors, MoreThanRandomDrawsTellApartIsRefused) {
+  EXPECT_EQ(train_error({"--epochs", "1048576"}),
+            "--epochs: found '1048576', expected a whole number from 1 to 1048575, since the views "
+            "of a maximization are drawn by the number of its epoch; more are possible with "
+            "--baseline");
+  EXPECT_EQ(train_error({"--maximize_passes", "4097"}),
+            "--maximize_passes: found '4097', expected a whole number from 1 to 4096");
+  const auto draw_number = [](int64_t maximization, int64_t pass) {
+    return static_cast<uint64_t>(maximization << partition::kPassBits | pass);
+  };
+  const uint64_t last = draw_number(partition::kMaxMaximization, partition::kMaxPasses - 1);
+  const auto stream = [](uint64_t number) {
+    return core::KeyedRandom(1, core::Purpose::kMaximizeView, number).bits();
+  };
+  EXPECT_NO_THROW(stream(last));
+  EXPECT_THROW(stream(last + 1), std::out_of_range);
 }
 
 // Everything on stdout while `action` runs.

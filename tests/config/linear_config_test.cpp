@@ -21,7 +21,7 @@ TEST(LinearDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.linear.weight_decay, 1e-6);
   EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kTrain);
   EXPECT_EQ(c.linear.seed, 1234u);
-  EXPECT_EQ(c.data.dataset, "STL");
+  EXPECT_EQ(c.data.dataset, data::DataSetKind::kStl);
   EXPECT_EQ(c.loader.workers, 6);
   EXPECT_EQ(c.downstream_root, "downstream");
   EXPECT_FALSE(c.txt || c.overwrite || c.resume);

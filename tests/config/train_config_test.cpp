@@ -19,7 +19,7 @@ TEST(TrainDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.knn.k, 200);
   EXPECT_EQ(c.train.batch_size, 256);
   EXPECT_EQ(c.train.epochs, 200);
-  EXPECT_EQ(c.data.dataset, "STL");
+  EXPECT_EQ(c.data.dataset, data::DataSetKind::kStl);
   EXPECT_EQ(c.train.penalty_weight, 1.0);
   EXPECT_EQ(c.train.penalty_iters, 0);
   EXPECT_EQ(c.loss.num_env, 2);
@@ -40,8 +40,8 @@ TEST(TrainDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.maximize.milestones, (std::vector<int64_t>{5, 35}));
   EXPECT_EQ(c.augment.crop_scale_min, 0.08);
   EXPECT_EQ(c.augment.hflip, 0.5);
-  EXPECT_EQ(c.device, "auto");
-  EXPECT_EQ(c.precision, "fp32");
+  EXPECT_EQ(c.device, core::DeviceKind::kAuto);
+  EXPECT_EQ(c.precision, model::Precision::kFp32);
   for (const bool flag :
        {c.loss.debiased, c.loss.baseline, c.loss.keep_cont, c.train.increasing_weight,
         c.train.retain_group, c.maximize.random_init, c.maximize.offline,
@@ -274,7 +274,7 @@ TEST(TrainMixup, DefaultsAreThoseOfTheReference) {
   const TrainConfig c = *train({"--mixup"});
   EXPECT_TRUE(c.loss.mixup.on);
   EXPECT_EQ(c.loss.mixup.alpha, 1);
-  EXPECT_EQ(c.loss.mixup.mode, "full");
+  EXPECT_EQ(c.loss.mixup.mode, loss::MixupMode::kFull);
   EXPECT_FALSE(c.maximize.mixup);
   EXPECT_EQ(c.train.retain_group_set, 0);
   EXPECT_EQ(c.loader.workers, 6);
@@ -340,8 +340,8 @@ TEST(TrainMixup, WhatTheMethodDoesNotDefineIsRefusedWithTheReason) {
 TEST(TrainMixup, TheRepositorysSettingsAreTheReferences) {
   const TrainConfig stl = *train({"--config", "configs/stl_mixup.yaml"});
   const TrainConfig cifar = *train({"--config", "configs/cifar100_mixup.yaml"});
-  EXPECT_EQ(stl.data.dataset, "STL");
-  EXPECT_EQ(cifar.data.dataset, "CIFAR100");
+  EXPECT_EQ(stl.data.dataset, data::DataSetKind::kStl);
+  EXPECT_EQ(cifar.data.dataset, data::DataSetKind::kCifar100);
   EXPECT_TRUE(stl.maximize.offline && !stl.maximize.mixup);
   EXPECT_TRUE(!cifar.maximize.offline && cifar.maximize.mixup);
   EXPECT_EQ(cifar.maximize.passes, 31);
@@ -361,7 +361,7 @@ TEST(TrainMixup, TheRepositorysSettingsAreTheReferences) {
 
 TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   const TrainConfig quick = *train({"--config", "configs/quickstart.yaml"});
-  EXPECT_EQ(quick.data.dataset, "ColoredDigits");
+  EXPECT_EQ(quick.data.dataset, data::DataSetKind::kColoredDigits);
   EXPECT_EQ(quick.model.arch, model::Arch::kResNet18);
   EXPECT_EQ(quick.model.width, 16);
   EXPECT_EQ(quick.augment.crop_scale_min, 0.4);
@@ -370,8 +370,8 @@ TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   EXPECT_EQ(quick.train.epochs, 30);
   const TrainConfig stl = *train({"--config", "configs/stl.yaml"});
   const TrainConfig cifar = *train({"--config", "configs/cifar100.yaml"});
-  EXPECT_EQ(stl.data.dataset, "STL");
-  EXPECT_EQ(cifar.data.dataset, "CIFAR100");
+  EXPECT_EQ(stl.data.dataset, data::DataSetKind::kStl);
+  EXPECT_EQ(cifar.data.dataset, data::DataSetKind::kCifar100);
   EXPECT_EQ(stl.maximize.risk.irm_weight, 0.5);
   EXPECT_EQ(cifar.maximize.risk.irm_weight, 0.2);
   for (const TrainConfig& c : {quick, stl, cifar}) {

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "config/config_test_util.h"
+#include "config/group.h"
 
 namespace ipirm::config {
 namespace {
@@ -24,17 +25,16 @@ struct Settings {
 };
 
 std::vector<Field> fields_of(Settings& s) {
-  return {{"epochs", "Training", "N", "", &s.epochs, count_from(1)},
-          {"lr", "Training", "X", "", &s.lr, above(0)},
-          {"offline", "Training", "", "", &s.offline},
-          {"milestones", "Training", "N,N", "", &s.milestones, count_from(0)},
-          {"name", "Run", "NAME", "", &s.name},
-          {.name = "resume",
-           .group = "Run",
-           .label = "",
-           .help = "",
-           .target = &s.resume,
-           .command_line_only = true}};
+  std::vector<Field> fields;
+  Group training(fields, "Training");
+  training.number("epochs", &s.epochs, count_from(1), "");
+  training.number("lr", &s.lr, above(0), "");
+  training.flag("offline", &s.offline, "");
+  training.number("milestones", &s.milestones, count_from(0), "");
+  Group run(fields, "Run");
+  run.text("name", "NAME", &s.name, "");
+  run.flag_of_call("resume", &s.resume, "");
+  return fields;
 }
 
 Settings read(const std::string& text) {

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 using namespace test_sets;
 
 DataSets open_set(const std::string& name, const fs::path& root) {
-  return open_data_sets({name, root.string()});
+  return open_data_sets({core::find_kind<DataSetKind>(name).value(), root.string()});
 }
 
 void expect_pixels(const ImageSet& set, int64_t i, int side, int64_t number) {
@@ -189,15 +189,6 @@ TEST(BinarySets, AFolderInPlaceOfAFileIsReported) {
   fs::remove(path);
   fs::create_directory(path);
   expect_user_error([&] { open_set("CIFAR100", folder.path()); }, {path.string()});
-}
-
-TEST(DataSetNames, AnUnknownNameOffersTheNearest) {
-  expect_user_error([] { open_set("CIFR10", "."); },
-                    {"'CIFR10'", "did you mean 'CIFAR10'?", "ColoredDigits"});
-  expect_user_error([] { open_set("stl", "."); }, {"'stl'", "did you mean 'STL'?"});
-  expect_user_error([] { open_set("coloureddigits", "."); }, {"did you mean 'ColoredDigits'?"});
-  expect_user_error([] { open_set("ImageNet-21k-full", "."); },
-                    {"choose one of STL, CIFAR10, CIFAR100, Folder"});
 }
 
 int64_t resident_bytes() {

@@ -24,7 +24,7 @@ std::vector<int64_t> indices(const std::vector<BadImage>& bad) {
 }
 
 DataSets open_for_check(const fs::path& root) {
-  DataOptions options{"Folder", root.string()};
+  DataOptions options{DataSetKind::kFolder, root.string()};
   options.for_check = true;
   return open_data_sets(options);
 }
@@ -91,7 +91,7 @@ TEST(Check, APipeIsNoImage) {
 TEST(Check, RecordsAreCheckedByOpening) {
   const TempFolder folder;
   write_stl(folder.path(), 5, 5, 5);
-  const auto sets = open_data_sets({"STL", folder.path().string()});
+  const auto sets = open_data_sets({DataSetKind::kStl, folder.path().string()});
   for (const auto depth : {CheckDepth::kStructure, CheckDepth::kPixels})
     EXPECT_TRUE(find_bad_images(*sets.train, depth, 2, "looking").empty());
 }

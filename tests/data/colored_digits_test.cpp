@@ -13,7 +13,7 @@
 namespace ipirm::data {
 namespace {
 
-DataSets open_digits() { return open_data_sets({"ColoredDigits", "no/such/folder"}); }
+DataSets open_digits() { return open_data_sets({DataSetKind::kColoredDigits, "no/such/folder"}); }
 
 uint64_t fnv1a(const ImageSet& set, int64_t i, uint64_t hash = 0xCBF29CE484222325u) {
   std::vector<uint8_t> scratch;

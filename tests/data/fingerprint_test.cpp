@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 using namespace test_sets;
 
 Fingerprint of(const std::string& dataset, const fs::path& root) {
-  return fingerprint_of(*open_data_sets({dataset, root.string()}).train);
+  return fingerprint_of(
+      *open_data_sets({core::find_kind<DataSetKind>(dataset).value(), root.string()}).train);
 }
 
 void write_set(const std::string& dataset, const fs::path& root) {
@@ -202,7 +203,7 @@ TEST(Fingerprint, OfAFullStlTouchesFewPages) {
   }
   write_file(stl / "unlabeled_X.bin", {});
   fs::resize_file(stl / "unlabeled_X.bin", uintmax_t{100000} * 27648);
-  const auto sets = open_data_sets({"STL", folder.path().string()});
+  const auto sets = open_data_sets({DataSetKind::kStl, folder.path().string()});
   const double before = resident_mb();
   const auto start = std::chrono::steady_clock::now();
   const Fingerprint made = fingerprint_of(*sets.train);

@@ -152,7 +152,7 @@ TEST(FolderParts, TrainAloneHasNoTestSet) {
   const TempFolder folder;
   write_folder(folder.path(), 2);
   fs::remove_all(folder.path() / "test");
-  const DataSets sets = open_data_sets({"Folder", folder.path().string()});
+  const DataSets sets = open_data_sets({DataSetKind::kFolder, folder.path().string()});
   EXPECT_EQ(sets.train->size(), 6);
   EXPECT_EQ(sets.labelled, sets.train);
   EXPECT_EQ(sets.test, nullptr);
@@ -189,7 +189,7 @@ TEST(FolderParts, ImagesInTrainItselfHaveNoLabels) {
   const TempFolder folder;
   for (const char* name : {"train/b.png", "train/a.png", "test/c.png"})
     write_image(folder.path() / name, 8, 8, [&](int, int, int) { return name[6]; });
-  const DataSets sets = open_data_sets({"Folder", folder.path().string()});
+  const DataSets sets = open_data_sets({DataSetKind::kFolder, folder.path().string()});
   EXPECT_EQ(sets.train->size(), 2);
   EXPECT_EQ(sets.train->name(0), "train/a.png");
   EXPECT_EQ(sets.train->factors()[0].num_values, 1);

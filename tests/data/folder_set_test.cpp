@@ -19,7 +19,7 @@ using namespace test_sets;
 constexpr int kJpegTolerance = 4;
 
 DataSets open_set(const fs::path& root, int side = 96) {
-  return open_data_sets({"Folder", root.string(), side});
+  return open_data_sets({DataSetKind::kFolder, root.string(), side});
 }
 
 // One class "a" with train/a/NAME and a valid test/a/0.png.

@@ -1,7 +1,9 @@
 // Fuzz target: the text of a configuration file, over fields of every type.
+#include "config/group.h"
 #include "config/yaml_file.h"
 #include "fuzz/target.h"
 #include "ipirm/model/options.h"
+#include "ipirm/partition/options.h"
 
 namespace ipirm::fuzz {
 namespace {
@@ -13,30 +15,27 @@ struct Settings {
   uint64_t seed = 3;
   double rate = .5;
   std::string name = "a";
-  std::string mode = "v1";
+  partition::IrmMode mode = partition::IrmMode::kPenalty;
   std::vector<int64_t> milestones = {5, 35};
   std::optional<int> width;
   std::optional<model::Arch> arch;
   bool overwrite = false;
 
   std::vector<config::Field> fields() {
-    using config::Field;
-    return {Field{"flag", "a", "", "help", &flag},
-            Field{"count", "a", "N", "help", &count, config::between(1, 9)},
-            Field{"steps", "a", "N", "help", &steps, config::count_from(0)},
-            Field{"seed", "a", "N", "help", &seed, config::at_least(0)},
-            Field{"rate", "a", "X", "help", &rate, config::above(0)},
-            Field{"name", "a", "NAME", "help", &name},
-            Field{"mode", "a", "v1|v2", "help", &mode, {}, {"v1", "v2"}},
-            Field{"milestones", "a", "LIST", "help", &milestones, config::count_from(1)},
-            Field{"width", "a", "N", "help", &width, config::between(1, 1024)},
-            config::kind_field("arch", "a", "help", &arch),
-            Field{.name = "overwrite",
-                  .group = "a",
-                  .label = "",
-                  .help = "help",
-                  .target = &overwrite,
-                  .command_line_only = true}};
+    std::vector<config::Field> all;
+    config::Group group(all, "a");
+    group.flag("flag", &flag, "help");
+    group.number("count", &count, config::between(1, 9), "help");
+    group.number("steps", &steps, config::count_from(0), "help");
+    group.number("seed", &seed, config::at_least(0), "help");
+    group.number("rate", &rate, config::above(0), "help");
+    group.text("name", "NAME", &name, "help");
+    group.kind("mode", &mode, "help");
+    group.number("milestones", &milestones, config::count_from(1), "help");
+    group.number("width", &width, config::between(1, 1024), "help");
+    group.kind("arch", &arch, "help");
+    group.flag_of_call("overwrite", &overwrite, "help");
+    return all;
   }
 };
 

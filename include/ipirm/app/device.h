@@ -5,13 +5,14 @@
 
 #include <string>
 
+#include "ipirm/core/device_kind.h"
+
 namespace ipirm::app {
 
-// name: auto (CUDA where there is a GPU, otherwise the CPU), cpu or cuda. Loads LibTorch's CUDA
-// half at run time, so that programs start quickly and run on machines without it. Throws UserError
-// when cuda is asked for and cannot be used, with the reason. Call it before any other use of a
-// device.
-torch::Device choose_device(const std::string& name);
+// Loads LibTorch's CUDA half at run time, so that programs start quickly and run on machines
+// without it. Throws UserError when CUDA is asked for and cannot be used, with the reason. Call it
+// before any other use of a device.
+torch::Device choose_device(core::DeviceKind kind);
 
 // "CUDA (NVIDIA H100)" or "CPU (2 threads, AVX2)": for the first lines of a run.
 std::string describe(torch::Device device);

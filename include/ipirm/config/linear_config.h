@@ -6,6 +6,8 @@
 #include <string>
 
 #include "ipirm/augment/options.h"
+#include "ipirm/core/device_kind.h"
+#include "ipirm/core/log.h"
 #include "ipirm/data/options.h"
 #include "ipirm/eval/options.h"
 #include "ipirm/model/options.h"
@@ -24,9 +26,9 @@ struct LinearConfig {
   bool overwrite = false;                      // replace an earlier result
   bool resume = false;                         // go on with an earlier one; after parsing txt too
   bool check_data = false;                     // only read all images and list what is wrong
-  std::string device = "auto";                 // auto (CUDA where there is one), cpu or cuda
-  std::string precision = "fp32";              // fp32 or bf16
-  std::string log_level = "info";              // debug, info, warning, error or off
+  core::DeviceKind device = core::DeviceKind::kAuto;
+  model::Precision precision = model::Precision::kFp32;
+  core::LogLevel log_level = core::LogLevel::kInfo;
 
   data::DataOptions data;
   data::LoaderOptions loader{.workers = 6};

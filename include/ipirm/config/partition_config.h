@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "ipirm/core/device_kind.h"
+#include "ipirm/core/log.h"
 #include "ipirm/partition/options.h"
 
 namespace ipirm::config {
@@ -15,8 +17,8 @@ struct PartitionConfig {
   std::string init;          // .npy file with the first logits; empty: random ones
   bool no_shuffle = false;   // samples in the files' order; maximize.shuffle is its opposite
   bool overwrite = false;    // replace what stands at `out`
-  std::string device = "auto";        // auto (CUDA where there is one), cpu or cuda
-  std::string log_level = "info";     // debug, info, warning, error or off
+  core::DeviceKind device = core::DeviceKind::kAuto;
+  core::LogLevel log_level = core::LogLevel::kInfo;
   std::vector<std::string> warnings;  // for the log: a line for each setting without effect
 
   partition::MaximizeOptions maximize;  // offline and random_init, which are ipirm-train's, aside

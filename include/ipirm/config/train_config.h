@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "ipirm/augment/options.h"
+#include "ipirm/core/device_kind.h"
+#include "ipirm/core/log.h"
 #include "ipirm/data/options.h"
 #include "ipirm/eval/options.h"
 #include "ipirm/loss/options.h"
@@ -22,11 +24,11 @@ namespace ipirm::config {
 struct TrainConfig {
   std::string name;  // folder of the run; after parsing never empty ("ipirm" or "baseline")
   std::string results_root = "results";  // the run is written to results_root/DATASET/name
-  std::string device = "auto";           // auto (CUDA where there is one), cpu or cuda
-  std::string precision = "fp32";        // fp32 or bf16; train.bf16 says the same
-  std::string log_level = "info";        // debug, info, warning, error or off
-  std::string pretrain_model;            // .pt file with the first weights; empty: random ones
-  std::string partition;  // .npy file with the first partition; empty: maximize before epoch 1
+  core::DeviceKind device = core::DeviceKind::kAuto;
+  model::Precision precision = model::Precision::kFp32;  // train.bf16 follows from it
+  core::LogLevel log_level = core::LogLevel::kInfo;
+  std::string pretrain_model;  // .pt file with the first weights; empty: random ones
+  std::string partition;       // .npy file with the first partition; empty: maximize before epoch 1
   bool partition_any_data = false;  // though it was made for other data
   bool no_shuffle =
       false;  // samples in the set's order; train.shuffle and maximize.shuffle are its opposite

@@ -6,10 +6,25 @@
 #include <cstdint>
 #include <string>
 
+#include "ipirm/core/names.h"
+
 namespace ipirm::core {
 
-// One of debug, info, warning, error, off. Throws UserError on another word.
-void set_log_level(const std::string& level);
+// The least severe lines that are shown.
+enum class LogLevel { kDebug, kInfo, kWarning, kError, kOff };
+
+template <>
+struct NamesOf<LogLevel> {
+  static constexpr Named<LogLevel> kNames[] = {{LogLevel::kDebug, "debug"},
+                                               {LogLevel::kInfo, "info"},
+                                               {LogLevel::kWarning, "warning"},
+                                               {LogLevel::kError, "error"},
+                                               {LogLevel::kOff, "off"}};
+};
+
+void set_log_level(LogLevel level);
+// The same by the level's name. Throws UserError on another word.
+void set_log_level(const std::string& name);
 
 void log_debug(const std::string& line);
 void log_info(const std::string& line);

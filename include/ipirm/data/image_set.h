@@ -57,14 +57,10 @@ struct DataSets {
 };
 
 // Opens a data set: milliseconds for the binary formats, whose files are memory mapped. Throws
-// UserError for a missing or truncated file, a label out of range, an empty class, an unknown name
-// (naming the nearest).
+// UserError for a missing or truncated file, a label out of range, an empty class.
 DataSets open_data_sets(const DataOptions& options);
 
 // Side of the images that such a set stores, pixels; 0: sizes of their own.
 int stored_side(const DataOptions& options);
-
-// The names that DataOptions::dataset may have.
-const std::vector<std::string>& data_set_names();
 
 }  // namespace ipirm::data

@@ -1,14 +1,25 @@
-// What to read: the data set's name and its folder.
+// What to read: which data set, and the folder that holds it.
 #pragma once
 
 #include <string>
 
+#include "ipirm/core/names.h"
+
 namespace ipirm::data {
 
+// The data sets of METHOD 1.
+enum class DataSetKind {
+  kStl,
+  kCifar10,
+  kCifar100,
+  kFolder,         // images of the user's own, a folder a class
+  kColoredDigits,  // embedded in the program
+};
+
 struct DataOptions {
-  std::string dataset = "STL";  // STL, CIFAR10, CIFAR100, Folder or ColoredDigits
-  std::string root =
-      "data";  // folder that holds the set's files (METHOD 1); unused by ColoredDigits
+  DataSetKind dataset = DataSetKind::kStl;
+  // The folder that holds the set's files (METHOD 1); ColoredDigits does not read it.
+  std::string root = "data";
   // Folder alone: side of the stored middle square of an image, pixels; 0: images are stored whole,
   // in sizes of their own.
   int image_size = 96;
@@ -25,3 +36,13 @@ struct LoaderOptions {
 };
 
 }  // namespace ipirm::data
+
+template <>
+struct ipirm::core::NamesOf<ipirm::data::DataSetKind> {
+  static constexpr Named<ipirm::data::DataSetKind> kNames[] = {
+      {ipirm::data::DataSetKind::kStl, "STL"},
+      {ipirm::data::DataSetKind::kCifar10, "CIFAR10"},
+      {ipirm::data::DataSetKind::kCifar100, "CIFAR100"},
+      {ipirm::data::DataSetKind::kFolder, "Folder"},
+      {ipirm::data::DataSetKind::kColoredDigits, "ColoredDigits"}};
+};

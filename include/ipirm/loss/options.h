@@ -2,17 +2,21 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "ipirm/core/names.h"
 
 namespace ipirm::loss {
 
+// How the environments' views are mixed in the minimization.
+enum class MixupMode {
+  kFull  // each environment's anew, among themselves; the reference's other modes are not here
+};
+
 // MixUp of the first views (METHOD 6).
 struct MixupOptions {
   bool on = false;
-  double alpha = 1.0;         // shares are drawn from Beta(alpha, alpha), > 0
-  std::string mode = "full";  // each environment's views are mixed anew; there is no other
+  double alpha = 1.0;  // shares are drawn from Beta(alpha, alpha), > 0
+  MixupMode mode = MixupMode::kFull;
 };
 
 // What a partition's environments are penalised by.
@@ -35,6 +39,12 @@ struct LossOptions {
 };
 
 }  // namespace ipirm::loss
+
+template <>
+struct ipirm::core::NamesOf<ipirm::loss::MixupMode> {
+  static constexpr Named<ipirm::loss::MixupMode> kNames[] = {
+      {ipirm::loss::MixupMode::kFull, "full"}};
+};
 
 template <>
 struct ipirm::core::NamesOf<ipirm::loss::Penalty> {

@@ -30,6 +30,12 @@ inline constexpr Architecture kArchitectures[] = {
     {Arch::kResNet101, "resnet101", {3, 4, 23, 3}, true},
 };
 
+// The arithmetic of the network; losses and the maximization are computed in float32 in any case.
+enum class Precision {
+  kFp32,
+  kBf16  // matrix products and convolutions in bfloat16, by autocast
+};
+
 struct ModelOptions {
   Arch arch = Arch::kResNet50;
   int width = 64;         // channels of the first stage; 64 is the standard network
@@ -41,4 +47,10 @@ struct ModelOptions {
 template <>
 struct ipirm::core::NamesOf<ipirm::model::Arch> {
   static constexpr const auto& kNames = ipirm::model::kArchitectures;
+};
+
+template <>
+struct ipirm::core::NamesOf<ipirm::model::Precision> {
+  static constexpr Named<ipirm::model::Precision> kNames[] = {
+      {ipirm::model::Precision::kFp32, "fp32"}, {ipirm::model::Precision::kBf16, "bf16"}};
 };
