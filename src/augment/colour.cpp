@@ -24,6 +24,53 @@ constexpr NormaliseTable make_normalise_table() {
 
 constexpr NormaliseTable kNormalise = make_normalise_table();
 
+// Writes value(channel, byte) for each value of the picture to its place behind `to`.
+template <class T, class Value>
+void write_pixels(const Planes& image, T* to, const data::ViewOut& out, const Value& value) {
+  const int n = image.pixels();
+  const uint8_t* planes[3] = {image.red, image.green, image.blue};
+  if (out.pixel_stride == 1) {
+    for (size_t channel = 0; channel < 3; ++channel) {
+      const uint8_t* plane = planes[channel];
+      T* values = to + static_cast<ptrdiff_t>(channel) * out.channel_stride;
+      for (int i = 0; i < n; ++i) values[i] = value(channel, plane[i]);
+    }
+  } else {
+    for (int i = 0; i < n; ++i) {
+      T* values = to + i * out.pixel_stride;
+      values[0] = value(0, planes[0][i]);
+      values[out.channel_stride] = value(1, planes[1][i]);
+      values[2 * out.channel_stride] = value(2, planes[2][i]);
+    }
+  }
+}
+
+template <class T, class Value>
+void write_pixels(const data::Image& image, T* to, const data::ViewOut& out, const Value& value) {
+  for (int channel = 0; channel < 3; ++channel) {
+    for (int y = 0; y < image.height; ++y) {
+      const uint8_t* row = image.pixels + channel * image.channel_stride + y * image.row_stride;
+      T* values = to + channel * out.channel_stride +
+                  static_cast<ptrdiff_t>(y) * image.width * out.pixel_stride;
+      for (int x = 0; x < image.width; ++x) {
+        values[x * out.pixel_stride] =
+            value(static_cast<size_t>(channel), row[x * image.column_stride]);
+      }
+    }
+  }
+}
+
+// Normalised, or as it is for a view of 8 bits.
+template <class Pixels>
+void write_in_form(const Pixels& image, const data::ViewOut& out) {
+  if (out.bytes) {
+    write_pixels(image, out.bytes, out, [](size_t, uint8_t value) { return value; });
+  } else {
+    write_pixels(image, out.out, out,
+                 [](size_t channel, uint8_t value) { return kNormalise[channel][value]; });
+  }
+}
+
 }  // namespace
 
 void adjust_brightness(const Planes& image, double factor) {
@@ -67,37 +114,7 @@ void gaussian_blur(const Planes& image, double sigma, Workspace& workspace) {
   }
 }
 
-void normalise(const Planes& image, const data::ViewOut& out) {
-  const int n = image.pixels();
-  const uint8_t* planes[3] = {image.red, image.green, image.blue};
-  if (out.pixel_stride == 1) {
-    for (int channel = 0; channel < 3; ++channel) {
-      const uint8_t* plane = planes[channel];
-      const float* table = kNormalise[static_cast<size_t>(channel)].data();
-      float* values = out.out + channel * out.channel_stride;
-      for (int i = 0; i < n; ++i) values[i] = table[plane[i]];
-    }
-  } else {
-    for (int i = 0; i < n; ++i) {
-      float* values = out.out + i * out.pixel_stride;
-      values[0] = kNormalise[0][planes[0][i]];
-      values[out.channel_stride] = kNormalise[1][planes[1][i]];
-      values[2 * out.channel_stride] = kNormalise[2][planes[2][i]];
-    }
-  }
-}
-
-void normalise(const data::Image& image, const data::ViewOut& out) {
-  for (int channel = 0; channel < 3; ++channel) {
-    const float* table = kNormalise[static_cast<size_t>(channel)].data();
-    for (int y = 0; y < image.height; ++y) {
-      const uint8_t* row = image.pixels + channel * image.channel_stride + y * image.row_stride;
-      float* values = out.out + channel * out.channel_stride +
-                      static_cast<ptrdiff_t>(y) * image.width * out.pixel_stride;
-      for (int x = 0; x < image.width; ++x)
-        values[x * out.pixel_stride] = table[row[x * image.column_stride]];
-    }
-  }
-}
+void write_view(const Planes& image, const data::ViewOut& out) { write_in_form(image, out); }
+void write_view(const data::Image& image, const data::ViewOut& out) { write_in_form(image, out); }
 
 }  // namespace ipirm::augment

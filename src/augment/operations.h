@@ -90,8 +90,8 @@ void to_grayscale(const Planes& image);
 // 3x3 Gaussian, sigma in pixels, > 0.
 void gaussian_blur(const Planes& image, double sigma, Workspace& workspace);
 
-// out = (value / 255 - mean) / std, in float32.
-void normalise(const Planes& image, const data::ViewOut& out);
-void normalise(const data::Image& image, const data::ViewOut& out);
+// Writes (value / 255 - mean) / std in float32, or the value itself where `out` takes 8 bits.
+void write_view(const Planes& image, const data::ViewOut& out);
+void write_view(const data::Image& image, const data::ViewOut& out);
 
 }  // namespace ipirm::augment

@@ -38,7 +38,7 @@ void make_view(const data::Image& image, const ViewDraw& draw, int size, const d
   if (draw.jitter) jitter(view, draw);
   if (draw.grayscale) to_grayscale(view);
   if (draw.blur) gaussian_blur(view, draw.sigma, workspace);
-  normalise(view, out);
+  write_view(view, out);
 }
 
 void make_test_view(const data::Image& image, int size, const data::ViewOut& out) {
@@ -47,9 +47,9 @@ void make_test_view(const data::Image& image, int size, const data::ViewOut& out
   const Planes view = workspace.square(size);
   const int shorter = static_cast<int>(std::nearbyint(size * 8 / 7.0));
   resize_centre(image, shorter, workspace, view);
-  normalise(view, out);
+  write_view(view, out);
 }
 
-void make_plain_view(const data::Image& image, const data::ViewOut& out) { normalise(image, out); }
+void make_plain_view(const data::Image& image, const data::ViewOut& out) { write_view(image, out); }
 
 }  // namespace ipirm::augment

@@ -18,7 +18,7 @@ namespace {
 // views.
 struct Pending {
   Batch batch;
-  std::vector<float*> views;  // where each view's tensor begins
+  std::vector<ViewOut> outs;  // where the first sample's views go, one a view
   int64_t first = 0;          // position in the order of the batch's first sample
   int64_t size = 0;
   int64_t taken = 0;     // samples handed to workers
@@ -43,8 +43,8 @@ struct Loader::State {
 
   std::mutex mutex;  // guards everything below
   std::condition_variable work, done;
-  std::deque<std::unique_ptr<Pending>>
-      pending;  // at most options.prefetch, in the order of the epoch
+  // At most options.prefetch, in the order of the epoch.
+  std::deque<std::unique_ptr<Pending>> pending;
   bool stop = false;
   std::vector<std::thread> workers;
 
@@ -57,6 +57,9 @@ struct Loader::State {
     for (auto& worker : workers) worker.join();
   }
 
+  at::TensorOptions tensor_options(at::ScalarType type) const {
+    return at::TensorOptions(type).pinned_memory(options.pinned);
+  }
   std::unique_ptr<Pending> open_batch();
   void fill_queue();
   void run_worker();
@@ -64,22 +67,30 @@ struct Loader::State {
 };
 
 std::unique_ptr<Pending> Loader::State::open_batch() {
-  auto made = std::make_unique<Pending>();
-  made->first = next_first;
-  made->size = std::min(batch_size, end - next_first);
+  auto opened = std::make_unique<Pending>();
+  opened->first = next_first;
+  opened->size = std::min(batch_size, end - next_first);
+  auto& batch = opened->batch;
   const auto samples = order.begin() + next_first;
-  made->batch.index =
-      at::empty({made->size}, at::TensorOptions(at::kLong).pinned_memory(options.pinned));
-  std::copy(samples, samples + made->size, made->batch.index.data_ptr<int64_t>());
+  batch.index = at::empty({opened->size}, tensor_options(at::kLong));
+  std::copy(samples, samples + opened->size, batch.index.data_ptr<int64_t>());
   const auto format =
       options.channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+  const bool in_bytes = options.pixels == Pixels::kByte;
   for (int view = 0; view < num_views; ++view) {
-    made->batch.views.push_back(
-        at::empty({made->size, 3, shape.height, shape.width},
-                  at::TensorOptions(at::kFloat).pinned_memory(options.pinned), format));
-    made->views.push_back(made->batch.views.back().data_ptr<float>());
+    const auto pixels = at::empty({opened->size, 3, shape.height, shape.width},
+                                  tensor_options(in_bytes ? at::kByte : at::kFloat), format);
+    ViewOut out{in_bytes ? nullptr : pixels.data_ptr<float>(), pixels.stride(1), pixels.stride(3),
+                in_bytes ? pixels.data_ptr<uint8_t>() : nullptr};
+    batch.views.push_back(pixels);
+    if (shape.numbers > 0) {
+      const auto numbers = at::empty({opened->size, shape.numbers}, tensor_options(at::kDouble));
+      out.numbers = numbers.data_ptr<double>();
+      batch.numbers.push_back(numbers);
+    }
+    opened->outs.push_back(out);
   }
-  return made;
+  return opened;
 }
 
 // Called by the thread that owns the loader. Tensors are made outside the lock.
@@ -89,11 +100,11 @@ void Loader::State::fill_queue() {
       const std::lock_guard lock(mutex);
       if (static_cast<int>(pending.size()) >= options.prefetch || next_first >= end) return;
     }
-    auto made = open_batch();
-    next_first += made->size;
+    auto opened = open_batch();
+    next_first += opened->size;
     {
       const std::lock_guard lock(mutex);
-      pending.push_back(std::move(made));
+      pending.push_back(std::move(opened));
     }
     work.notify_all();
   }
@@ -101,14 +112,13 @@ void Loader::State::fill_queue() {
 
 void Loader::State::make_sample(const Pending& batch, int64_t i,
                                 std::vector<uint8_t>& scratch) const {
-  const ptrdiff_t plane = ptrdiff_t{shape.height} * shape.width;
-  const auto [channel_stride, pixel_stride] = options.channels_last
-                                                  ? std::pair<ptrdiff_t, ptrdiff_t>(1, 3)
-                                                  : std::pair<ptrdiff_t, ptrdiff_t>(plane, 1);
+  const ptrdiff_t values = ptrdiff_t{3} * shape.height * shape.width;
   for (int view = 0; view < num_views; ++view) {
-    float* out = batch.views[static_cast<size_t>(view)] + i * 3 * plane;
-    make_view(order[static_cast<size_t>(batch.first + i)], view, scratch,
-              {out, channel_stride, pixel_stride});
+    ViewOut out = batch.outs[static_cast<size_t>(view)];
+    if (out.out) out.out += i * values;
+    if (out.bytes) out.bytes += i * values;
+    if (out.numbers) out.numbers += i * shape.numbers;
+    make_view(order[static_cast<size_t>(batch.first + i)], view, scratch, out);
   }
 }
 
@@ -145,7 +155,8 @@ Loader::Loader(std::vector<int64_t> order, int64_t batch_size, bool drop_last, i
                ViewShape shape, MakeView make_view, const LoaderOptions& options,
                int64_t first_batch)
     : state_(std::make_unique<State>()) {
-  TORCH_CHECK(batch_size >= 1 && num_views >= 1 && shape.height >= 1 && shape.width >= 1,
+  TORCH_CHECK(batch_size >= 1 && num_views >= 1 && shape.height >= 1 && shape.width >= 1 &&
+                  shape.numbers >= 0,
               "loader: empty batches");
   TORCH_CHECK(options.workers >= 1 && options.prefetch >= 1 && first_batch >= 0,
               "loader: options out of range");

@@ -1,4 +1,4 @@
-// Runs the encoder over an image set's test views, and puts its mode back.
+// Runs the encoder over an image set's test views.
 #pragma once
 
 #include <torch/types.h>
@@ -10,19 +10,6 @@
 #include "ipirm/model/model.h"
 
 namespace ipirm::eval {
-
-// Restores a network's training or evaluation mode when the scope ends, by an exception too.
-class KeepMode {
- public:
-  explicit KeepMode(model::Model& model) : model_(model), training_(model->is_training()) {}
-  ~KeepMode() { model_->train(training_); }
-  KeepMode(const KeepMode&) = delete;
-  KeepMode& operator=(const KeepMode&) = delete;
-
- private:
-  model::Model& model_;
-  bool training_;
-};
 
 // h of the set's test views in the set's order, (N, F) float32 on the device; rows of length 1
 // where `normalise`. The network is in evaluation mode meanwhile. Throws as embed_test_views.

@@ -5,9 +5,11 @@
 
 #include "eval/encode.h"
 #include "eval/views.h"
+#include "ipirm/augment/views.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
+#include "ipirm/model/keep_mode.h"
 
 namespace ipirm::eval {
 
@@ -15,10 +17,9 @@ torch::Tensor encode_test_views(model::Model& model, const data::ImageSet& set,
                                 const RunOptions& options, const std::string& progress_label,
                                 bool normalise) {
   const auto loader = test_views(set, options);
-  const KeepMode keep_mode(model);
+  const model::KeepMode evaluating(*model, model::Mode::kEvaluation);
   const torch::NoGradGuard no_grad;
   const model::Autocast autocast(options.device, options.bf16);
-  model->eval();
 
   torch::Tensor rows =
       torch::empty({set.size(), model->feature_size()},
@@ -26,8 +27,8 @@ torch::Tensor encode_test_views(model::Model& model, const data::ImageSet& set,
   core::Progress progress(progress_label, set.size(), "images");
   int64_t done = 0;
   while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
-    const torch::Tensor h =
-        model->encode(batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned));
+    const torch::Tensor h = model->encode(augment::normalised(
+        batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned)));
     namespace F = torch::nn::functional;
     rows.slice(0, done, done + h.size(0))
         .copy_(normalise ? F::normalize(h, F::NormalizeFuncOptions().p(2).dim(1).eps(1e-12)) : h);

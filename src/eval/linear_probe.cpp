@@ -16,10 +16,12 @@
 #include "eval/encode.h"
 #include "eval/ranking.h"
 #include "eval/views.h"
+#include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
+#include "ipirm/model/keep_mode.h"
 
 namespace ipirm::eval {
 namespace {
@@ -261,8 +263,8 @@ class LinearProbe::Impl {
   }
 
   std::vector<Totals> train_epoch(int64_t number) {
-    const KeepMode keep_mode(model_);
-    model_->train(!frozen());
+    const model::KeepMode keep_mode(*model_,
+                                    frozen() ? model::Mode::kEvaluation : model::Mode::kTraining);
     const auto loader =
         linear_views(train_, augment_, options_.seed, number, options_.batch_size, run_);
     core::Progress progress(label("train", number), train_.size(), "images");
@@ -270,7 +272,7 @@ class LinearProbe::Impl {
     int64_t done = 0;
     while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
       const torch::Tensor views =
-          batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned);
+          augment::normalised(batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned));
       if (!frozen() && has_one_value_a_channel(views)) {
         leave_out(/*is_all=*/done == 0);
         continue;

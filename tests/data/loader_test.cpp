@@ -95,6 +95,43 @@ INSTANTIATE_TEST_SUITE_P(All, LoaderSetups,
                                            Setup{8, 3, false}, Setup{8, 2, true},
                                            Setup{3, 100, false}));
 
+// Bytes and the numbers beside them come in their places as floats do.
+TEST(Loader, BytesAndNumbersComeInTheirPlaces) {
+  const auto order = order_of(11);
+  const auto fill = [](int64_t sample, int view, std::vector<uint8_t>&, const ViewOut& out) {
+    ASSERT_EQ(out.out, nullptr);
+    for (int c = 0; c < 3; ++c) {
+      for (int place = 0; place < 20; ++place) {
+        out.bytes[c * out.channel_stride + place * out.pixel_stride] =
+            static_cast<uint8_t>(sample * 10 + view * 100 + c);
+      }
+    }
+    for (int n = 0; n < 2; ++n) out.numbers[n] = static_cast<double>(sample) + view * .5 + n * .25;
+  };
+  for (const bool channels_last : {false, true}) {
+    LoaderOptions options{3, false, channels_last, 2};
+    options.pixels = Pixels::kByte;
+    Loader loader(order, 4, false, 2, {4, 5, 2}, fill, options);
+    size_t place = 0;
+    for (const auto& batch : all_batches(loader)) {
+      ASSERT_EQ(batch.numbers.size(), 2u);
+      for (int64_t i = 0; i < batch.index.size(0); ++i, ++place) {
+        for (int view = 0; view < 2; ++view) {
+          const auto image = batch.views[static_cast<size_t>(view)][i];
+          ASSERT_EQ(image.scalar_type(), torch::kUInt8);
+          for (int c = 0; c < 3; ++c)
+            ASSERT_TRUE(image[c].eq(order[place] * 10 + view * 100 + c).all().item<bool>());
+          const auto numbers = batch.numbers[static_cast<size_t>(view)];
+          ASSERT_EQ(numbers[i][0].item<double>(), static_cast<double>(order[place]) + view * .5);
+          ASSERT_EQ(numbers[i][1].item<double>(),
+                    static_cast<double>(order[place]) + view * .5 + .25);
+        }
+      }
+    }
+    EXPECT_EQ(place, 11u);
+  }
+}
+
 std::vector<int64_t> batch_sizes(int64_t samples, bool drop_last, int64_t first_batch) {
   Loader loader(order_of(samples), 8, drop_last, 1, kShape, fill_view, {}, first_batch);
   std::vector<int64_t> sizes;

@@ -52,5 +52,16 @@ TEST(WholeImageViews, LinearViewsWithoutAugmentationAreTheTestViews) {
   expect_test_views(*linear_views(set, augment, 1, 1, 4, RunOptions{}), set, 16);
 }
 
+// Evaluations take what either kind of loader gives.
+TEST(ByteViews, GiveTheSameFeatures) {
+  const test::WholeImages set(5);
+  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
+  RunOptions run;
+  run.crop_size = 16;
+  const auto features = embed_test_views(model, set, run, "test");
+  run.loader.pixels = data::Pixels::kByte;
+  EXPECT_TRUE(torch::equal(embed_test_views(model, set, run, "test"), features));
+}
+
 }  // namespace
 }  // namespace ipirm::eval

@@ -1,5 +1,5 @@
 // The augmentation recipe of METHOD 2: draws (random -> parameters) and views (image, parameters ->
-// normalised float32).
+// normalised float32, or 8 bits where the output takes those).
 #pragma once
 
 #include <array>

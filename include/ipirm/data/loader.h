@@ -17,15 +17,18 @@ namespace ipirm::data {
 struct ViewShape {
   int height = 32;
   int width = 32;
+  int numbers = 0;  // that stand beside the pixels of each view, such as those of its draw
 };
 
-// Where the three channels of a view go: channel c of pixel (y, x) is out[c * channel_stride + (y *
-// width + x) * pixel_stride], normalised float32. Planar views have pixel_stride 1, channels-last
-// views channel_stride 1.
+// Where a view goes. Channel c of pixel (y, x) has the place c * channel_stride + (y * width + x) *
+// pixel_stride: in `out`, normalised float32, or where `bytes` is not null (Pixels::kByte) there,
+// in 8 bits. Planar views have pixel_stride 1, channels-last views channel_stride 1.
 struct ViewOut {
   float* out = nullptr;
   ptrdiff_t channel_stride = 0;
   ptrdiff_t pixel_stride = 0;
+  uint8_t* bytes = nullptr;
+  double* numbers = nullptr;  // ViewShape::numbers of them; null where there are none
 };
 
 // Makes view number `view` of sample `sample`. Called from several threads at once; scratch is the
@@ -33,9 +36,13 @@ struct ViewOut {
 using MakeView = std::function<void(int64_t sample, int view, std::vector<uint8_t>& scratch,
                                     const ViewOut& out)>;
 
+// All on the CPU.
 struct Batch {
-  torch::Tensor index;               // (B) int64, CPU: the samples' positions in the set
-  std::vector<torch::Tensor> views;  // num_views tensors (B, 3, height, width) float32, CPU
+  torch::Tensor index;  // (B) int64: the samples' positions in the set
+  // num_views tensors (B, 3, height, width), float32 or uint8 as LoaderOptions::pixels says.
+  std::vector<torch::Tensor> views;
+  // As many tensors (B, ViewShape::numbers) float64; empty where that is 0.
+  std::vector<torch::Tensor> numbers;
 };
 
 // One pass over `order` in batches. What comes out depends on order and make_view alone, never on

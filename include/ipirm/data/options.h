@@ -28,11 +28,18 @@ struct DataOptions {
   bool for_check = false;
 };
 
+// In which form views leave the loader.
+enum class Pixels {
+  kFloat,  // normalised float32
+  kByte    // 8 bits, a quarter of the memory: for a device that normalises or augments by itself
+};
+
 struct LoaderOptions {
   int workers = 2;             // threads that make views, >= 1
   bool pinned = false;         // page-locked buffers, for copies to a GPU beside computation
   bool channels_last = false;  // memory format of the views
   int prefetch = 3;            // batches made ahead, >= 1
+  Pixels pixels = Pixels::kFloat;
 };
 
 }  // namespace ipirm::data
