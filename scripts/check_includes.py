@@ -7,7 +7,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# A room may include itself, core, and these.
+# A room may include itself, core, and these. A row may stand here before its room does.
 MAY_INCLUDE = {
     "core": set(),
     "ops": set(),
@@ -17,11 +17,12 @@ MAY_INCLUDE = {
     "loss": {"ops"},
     "partition": {"ops", "loss"},
     "checkpoint": set(),
-    "eval": {"model", "data", "augment"},
-    "train": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "eval"},
+    "dist": set(),
+    "eval": {"model", "data", "augment", "dist"},
+    "train": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval"},
     "observe": {"train", "checkpoint", "data"},  # the records of train, and what they are made of
     "config": set(),  # and the options.h of every room
-    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "eval", "train", "observe", "config"},
+    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval", "train", "observe", "config"},
     "bin": {"app", "config"},
 }
 # Outside libraries that belong to some rooms alone.
