@@ -12,6 +12,7 @@
 #include "app/features.h"
 #include "app/image_sizes.h"
 #include "app/resume.h"
+#include "app/train_parts.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -21,11 +22,7 @@
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
-#include "ipirm/eval/knn_evaluation.h"
-#include "ipirm/observe/console.h"
-#include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/partition_files.h"
-#include "ipirm/observe/reference_texts.h"
 #include "ipirm/observe/text_files.h"
 #include "ipirm/train/run_folder.h"
 #include "ipirm/train/state_store.h"
@@ -98,28 +95,9 @@ bool resume(train::RunState& state, train::StateStore& store, observe::TextFiles
   return true;
 }
 
-// Everyone who is told what happens in the run. Files come first: what they refuse is not said.
-train::Observers observers_of(const config::TrainConfig& config, const fs::path& folder,
-                              observe::TextFiles& texts, const train::RunState& state) {
-  const int64_t log_every = config.train.log_every;
-  return train::Observers(
-      {std::make_shared<observe::PartitionFiles>(folder, state.data),
-       std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
-                                                 texts.open("knn_result.txt"), log_every),
-       std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
-       std::make_shared<observe::Console>(observe::ConsoleOptions{.log_every = log_every})});
-}
-
-std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::TrainConfig& config,
-                                                              const data::DataSets& sets,
-                                                              const train::ViewSource& views,
-                                                              torch::Device device) {
-  std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
-  if (!sets.test) return evaluations;
-  const eval::RunOptions run{device, config.train.bf16, views.loader, config.train.batch_size,
-                             config.augment.crop_size};
-  evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
-  return evaluations;
+train::ExistingRun existing_run(const config::TrainConfig& config) {
+  if (config.resume) return train::ExistingRun::kResume;
+  return config.overwrite ? train::ExistingRun::kOverwrite : train::ExistingRun::kRefuse;
 }
 
 // The first lines of a run: what is trained, on what, where.
@@ -191,18 +169,9 @@ int run_train(const config::TrainConfig& config) {
   const auto yaml = to_yaml(config);
   if (resuming && fs::exists(path / "config.yaml"))
     check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
-  const train::RunFolder folder(path, config.resume      ? train::ExistingRun::kResume
-                                      : config.overwrite ? train::ExistingRun::kOverwrite
-                                                         : train::ExistingRun::kRefuse);
+  const train::RunFolder folder(path, existing_run(config));
   const auto texts = std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume);
-  train::TrainerParts parts{
-      .step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
-                                             .bf16 = config.train.bf16,
-                                             .seed = config.train.seed}),
-      .source =
-          train::make_search(config.maximize, views, config.train.batch_size, config.train.bf16),
-      .evaluations = evaluations_of(config, sets, views, device),
-      .observers = observers_of(config, path, *texts, state)};
+  auto parts = make_parts(config, sets, views, device, path, *texts, state);
   auto state_parts = train::parts_of(state);
   state_parts.push_back(texts);
   train::StateStore store(path, std::move(state_parts));

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "ipirm/augment/recipe.h"
+#include "ipirm/augment/views.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/model/autocast.h"
@@ -37,6 +37,14 @@ int64_t batch_size_of(const partition::MaximizeOptions& options, int64_t set_siz
   return options.batch_size > 0 ? std::min(options.batch_size, set_size) : set_size;
 }
 
+// What the draws of a pass stand under, in the place of an epoch.
+uint64_t pass_key(uint64_t maximization, uint64_t pass) {
+  TORCH_CHECK(maximization <= static_cast<uint64_t>(partition::kMaxMaximization) &&
+                  pass < static_cast<uint64_t>(partition::kMaxPasses),
+              "pass ", pass, " of maximization ", maximization, " has no number of its own");
+  return (maximization << partition::kPassBits) + pass;
+}
+
 // Mixes the first views of a maximization's batch among themselves.
 loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& options, uint64_t key,
                     uint64_t number) {
@@ -51,25 +59,12 @@ loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& option
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
                              std::vector<int64_t> order, int64_t batch_size, bool drop_last,
                              int64_t first_batch) {
-  const bool cropped = source.augment.recipe != augment::Recipe::kNone,
-             whole = source.set->differing_sizes();
-  std::vector<uint8_t> scratch;
-  const auto first = source.set->image(order.front(), scratch);
-  const int size = source.augment.crop_size;
-  const auto shape =
-      cropped || whole ? data::ViewShape{size, size} : data::ViewShape{first.height, first.width};
-  auto make_view = [=](int64_t sample, int view, std::vector<uint8_t>& memory,
-                       const data::ViewOut& out) {
-    const auto image = source.set->image(sample, memory);
-    if (!cropped) {
-      return whole ? augment::make_test_view(image, size, out)
-                   : augment::make_plain_view(image, out);
-    }
-    core::KeyedRandom random(source.seed, purpose, epoch, static_cast<uint64_t>(sample),
-                             static_cast<uint32_t>(view));
-    augment::make_view(image, augment::draw_view(random, source.augment, image.height, image.width),
-                       size, out);
-  };
+  auto [shape, make] =
+      augment::augmented_views(*source.set, source.augment, {source.seed, purpose, epoch});
+  // The loader may outlive whoever else holds the set.
+  auto make_view = [set = source.set, make = std::move(make)](
+                       int64_t sample, int view, std::vector<uint8_t>& scratch,
+                       const data::ViewOut& out) { make(sample, view, scratch, out); };
   return data::Loader(std::move(order), batch_size, drop_last, /*num_views=*/2, shape,
                       std::move(make_view), source.loader, first_batch);
 }
@@ -78,14 +73,13 @@ FeatureBank embed_views(model::Model& model, const ViewSource& source,
                         const partition::MaximizeOptions& options, uint64_t maximization,
                         int64_t chunk, bool bf16) {
   torch::NoGradGuard no_grad;
-  const bool was_training = model->is_training();
-  model->eval();
+  const model::KeepMode evaluating(*model, model::Mode::kEvaluation);
   const int64_t n = source.set->size();
   const auto on_device = torch::TensorOptions().dtype(torch::kFloat32).device(device_of(model));
   FeatureBank bank{torch::empty({n, model->options().feature_dim}, on_device),
                    torch::empty({n, model->options().feature_dim}, on_device),
                    options.mixup ? torch::empty({n}, on_device) : torch::Tensor()};
-  const uint64_t key = maximization << 12;
+  const uint64_t key = pass_key(maximization, 0);
   const int64_t batch_size = options.mixup ? batch_size_of(options, n) : chunk;
   auto loader = two_view_loader(source, core::Purpose::kMaximizeView, key, set_order(n), batch_size,
                                 /*drop_last=*/false);
@@ -102,7 +96,6 @@ FeatureBank embed_views(model::Model& model, const ViewSource& source,
     done += size;
     progress.update(done);
   }
-  model->train(was_training);
   return done == n ? bank : FeatureBank{};
 }
 
@@ -115,23 +108,17 @@ OnlineSource::OnlineSource(model::Model model, ViewSource source,
       batch_size_(batch_size_of(options, source_.set->size())),
       chunk_(chunk),
       bf16_(bf16),
-      was_training_(model_->is_training()),
-      maximization_(maximization) {
-  model_->eval();
-}
-
-OnlineSource::~OnlineSource() { model_->train(was_training_); }
+      evaluating_(*model_, model::Mode::kEvaluation),
+      maximization_(maximization) {}
 
 void OnlineSource::start_pass(int64_t pass) {
-  const auto key = static_cast<uint64_t>(pass);
-  key_ = (maximization_ << 12) + key;
+  key_ = pass_key(maximization_, static_cast<uint64_t>(pass));
   batch_ = 0;
-  auto order =
-      options_.shuffle
-          ? core::permutation(
-                core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder, maximization_, key),
-                size())
-          : set_order(size());
+  auto order = options_.shuffle ? core::permutation(
+                                      core::KeyedRandom(source_.seed, core::Purpose::kMaximizeOrder,
+                                                        maximization_, static_cast<uint64_t>(pass)),
+                                      size())
+                                : set_order(size());
   loader_.reset();  // ends the last pass's threads before new ones start
   loader_.reset(
       new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView, key_,

@@ -12,6 +12,7 @@
 #include "ipirm/core/keyed_random.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/data/loader.h"
+#include "ipirm/model/keep_mode.h"
 #include "ipirm/model/model.h"
 #include "ipirm/partition/maximizer.h"
 
@@ -33,7 +34,8 @@ data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, ui
 // Projections (N, d) float32 of two views of every sample, on the model's device.
 struct FeatureBank {
   torch::Tensor z1, z2;
-  torch::Tensor lam;  // (N) where the first views were mixed
+  // (N) where the first views were mixed, otherwise undefined.
+  torch::Tensor lam;
 };
 
 // Embeds two views of every sample with the network in evaluation mode (restored afterwards).
@@ -52,7 +54,6 @@ class OnlineSource : public partition::FeatureSource {
   // destroyed.
   OnlineSource(model::Model model, ViewSource source, const partition::MaximizeOptions& options,
                uint64_t maximization, int64_t chunk, bool bf16);
-  ~OnlineSource() override;
 
   int64_t size() const override { return source_.set->size(); }
   int64_t batches_per_pass() const override { return size() / batch_size_; }
@@ -64,8 +65,11 @@ class OnlineSource : public partition::FeatureSource {
   ViewSource source_;
   partition::MaximizeOptions options_;
   int64_t batch_size_, chunk_;
-  bool bf16_, was_training_;
-  uint64_t maximization_, key_ = 0, batch_ = 0;  // key and number of the pass's next batch
+  bool bf16_;
+  model::KeepMode evaluating_;
+  uint64_t maximization_;
+  // Of the pass, and the number of its next batch.
+  uint64_t key_ = 0, batch_ = 0;
   std::unique_ptr<data::Loader> loader_;
 };
 

@@ -1,0 +1,53 @@
+// Chooses a run's step, source of partitions, evaluations and observers.
+#include "app/train_parts.h"
+
+#include "ipirm/eval/knn_evaluation.h"
+#include "ipirm/observe/console.h"
+#include "ipirm/observe/metrics_lines.h"
+#include "ipirm/observe/partition_files.h"
+#include "ipirm/observe/reference_texts.h"
+
+namespace ipirm::app {
+namespace fs = std::filesystem;
+namespace {
+
+// Everyone who is told what happens in the run. Files come first: what they refuse is not said.
+train::Observers observers_of(const config::TrainConfig& config, const fs::path& folder,
+                              observe::TextFiles& texts, const train::RunState& state) {
+  const int64_t log_every = config.train.log_every;
+  return train::Observers(
+      {std::make_shared<observe::PartitionFiles>(folder, state.data),
+       std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
+                                                 texts.open("knn_result.txt"), log_every),
+       std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
+       std::make_shared<observe::Console>(observe::ConsoleOptions{.log_every = log_every})});
+}
+
+std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::TrainConfig& config,
+                                                              const data::DataSets& sets,
+                                                              const train::ViewSource& views,
+                                                              torch::Device device) {
+  std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
+  if (!sets.test) return evaluations;
+  const eval::RunOptions run{device, config.train.bf16, views.loader, config.train.batch_size,
+                             config.augment.crop_size};
+  evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
+  return evaluations;
+}
+
+}  // namespace
+
+train::TrainerParts make_parts(const config::TrainConfig& config, const data::DataSets& sets,
+                               const train::ViewSource& views, torch::Device device,
+                               const fs::path& folder, observe::TextFiles& texts,
+                               const train::RunState& state) {
+  return {.step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
+                                                 .bf16 = config.train.bf16,
+                                                 .seed = config.train.seed}),
+          .source = train::make_search(config.maximize, views, config.train.batch_size,
+                                       config.train.bf16),
+          .evaluations = evaluations_of(config, sets, views, device),
+          .observers = observers_of(config, folder, texts, state)};
+}
+
+}  // namespace ipirm::app
