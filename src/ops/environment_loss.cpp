@@ -1,12 +1,13 @@
-// environment_loss: checks, choice of the kernel, and its place in the autograd graph.
+// environment_loss: its checks, which implementation runs where, and its place in the autograd
+// graph.
 #include "ipirm/ops/environment_loss.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
 
+#include "ops/dispatch.h"
+#include "ops/environment_loss_aten.h"
 #include "ops/environment_loss_fused.h"
-#include "ops/environment_loss_reference.h"
+#include "ops/environment_state.h"
 #include "ops/inputs.h"
 
 namespace ipirm::ops {
@@ -39,59 +40,101 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_
               irm_temperature);
 }
 
-// The operators below autograd. state: what backward takes over from forward; zeros where it
-// computes everything anew.
-std::vector<c10::SymInt> symbolic_state_shape(const Tensor& environment, int64_t num_env) {
-  const auto partitions = environment.sym_size(0);
-  return {partitions * (num_env + 3), environment.sym_size(1) * 2};
+// The two passes below autograd: what is registered as _environment_loss_forward and _backward.
+using Forward = std::tuple<Tensor, Tensor, Tensor>(const Tensor& z1, const Tensor& z2,
+                                                   const Tensor& environment, int64_t num_env,
+                                                   double temperature, double irm_temperature);
+using Backward = std::tuple<Tensor, Tensor>(const Tensor& grad_contrastive,
+                                            const Tensor& grad_penalty, const Tensor& z1,
+                                            const Tensor& z2, const Tensor& environment,
+                                            const Tensor& state, int64_t num_env,
+                                            double temperature, double irm_temperature);
+const c10::TypedOperatorHandle<Forward>& forward_operator() {
+  static const auto op = find_operator<Forward>("ipirm::_environment_loss_forward");
+  return op;
 }
-std::vector<int64_t> state_shape(const Tensor& environment, int64_t num_env) {
-  return {environment.size(0) * (num_env + 3), environment.size(1) * 2};
+const c10::TypedOperatorHandle<Backward>& backward_operator() {
+  static const auto op = find_operator<Backward>("ipirm::_environment_loss_backward");
+  return op;
 }
-std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& z1, const Tensor& z2,
+
+// An implementation on checked arguments, outside autocast.
+template <Forward* implementation>
+std::tuple<Tensor, Tensor, Tensor> checked(const Tensor& z1, const Tensor& z2,
                                            const Tensor& environment, int64_t num_env,
                                            double temperature, double irm_temperature) {
   const OutsideAutocast outside;
   check(z1, z2, environment, num_env, temperature, irm_temperature);
+  return implementation(z1, z2, environment, num_env, temperature, irm_temperature);
+}
+// The same for the backward pass, whose arguments were checked in the forward one.
+template <Backward* implementation>
+std::tuple<Tensor, Tensor> outside_autocast(const Tensor& grad_contrastive,
+                                            const Tensor& grad_penalty, const Tensor& z1,
+                                            const Tensor& z2, const Tensor& environment,
+                                            const Tensor& state, int64_t num_env,
+                                            double temperature, double irm_temperature) {
+  const OutsideAutocast outside;
+  return implementation(grad_contrastive, grad_penalty, z1, z2, environment, state, num_env,
+                        temperature, irm_temperature);
+}
+
+// On the CPU the fused kernels, except where their exponentials could overflow. Both passes ask the
+// same question of the same inputs.
+std::tuple<Tensor, Tensor, Tensor> forward_on_cpu(const Tensor& z1, const Tensor& z2,
+                                                  const Tensor& environment, int64_t num_env,
+                                                  double temperature, double irm_temperature) {
   warn_of_norms("environment_loss", z1);
-  if (z1.is_cpu() && fused::environment_loss_applies(z1, z2, temperature, irm_temperature)) {
+  if (fused::exponents_fit(z1, z2, temperature, irm_temperature)) {
     return fused::environment_loss_forward(z1, z2, environment, num_env, temperature,
                                            irm_temperature);
   }
-  auto [contrastive, penalty] = reference::environment_loss_forward(z1, z2, environment, num_env,
-                                                                    temperature, irm_temperature);
-  return {contrastive, penalty,
-          at::zeros(state_shape(environment, num_env), z1.options().dtype(at::kDouble))};
+  return aten::environment_loss_forward(z1, z2, environment, num_env, temperature, irm_temperature,
+                                        aten::kCacheBlocks);
 }
-std::tuple<Tensor, Tensor> backward(const Tensor& grad_contrastive, const Tensor& grad_penalty,
-                                    const Tensor& z1, const Tensor& z2, const Tensor& environment,
-                                    const Tensor& state, int64_t num_env, double temperature,
-                                    double irm_temperature) {
-  const OutsideAutocast outside;
-  // A sum of exponentials, never 0 where the fused forward pass left it.
-  if (state.is_cpu() && *state.const_data_ptr<double>() != 0) {
+std::tuple<Tensor, Tensor> backward_on_cpu(const Tensor& grad_contrastive,
+                                           const Tensor& grad_penalty, const Tensor& z1,
+                                           const Tensor& z2, const Tensor& environment,
+                                           const Tensor& state, int64_t num_env, double temperature,
+                                           double irm_temperature) {
+  if (fused::exponents_fit(z1, z2, temperature, irm_temperature)) {
     return fused::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
                                             state, num_env, temperature, irm_temperature);
   }
-  return reference::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
-                                              num_env, temperature, irm_temperature);
+  return aten::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
+                                         num_env, temperature, irm_temperature, aten::kCacheBlocks);
 }
 
-// The same for shapes alone (FakeTensor, torch.compile).
-std::tuple<Tensor, Tensor, Tensor> forward_meta(const Tensor& z1, const Tensor&,
-                                                const Tensor& environment, int64_t num_env, double,
-                                                double) {
+std::tuple<Tensor, Tensor, Tensor> forward_on_device(const Tensor& z1, const Tensor& z2,
+                                                     const Tensor& environment, int64_t num_env,
+                                                     double temperature, double irm_temperature) {
+  return aten::environment_loss_forward(z1, z2, environment, num_env, temperature, irm_temperature,
+                                        aten::kDeviceBlocks);
+}
+std::tuple<Tensor, Tensor> backward_on_device(const Tensor& grad_contrastive,
+                                              const Tensor& grad_penalty, const Tensor& z1,
+                                              const Tensor& z2, const Tensor& environment,
+                                              const Tensor&, int64_t num_env, double temperature,
+                                              double irm_temperature) {
+  return aten::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
+                                         num_env, temperature, irm_temperature,
+                                         aten::kDeviceBlocks);
+}
+
+std::tuple<Tensor, Tensor, Tensor> forward_shapes(const Tensor& z1, const Tensor&,
+                                                  const Tensor& environment, int64_t num_env,
+                                                  double, double) {
   TORCH_CHECK(environment.dim() == 2, "environment_loss: environment must be (P, B), found ",
               environment.dim(), " dimensions");
-  const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)},
-                                               z1.options().dtype(widened(z1.scalar_type())));
+  const auto contrastive = z1.new_empty_symint({environment.sym_size(0), c10::SymInt(num_env)});
+  const auto state =
+      environment_state_shape(environment.sym_size(0), num_env, environment.sym_size(1));
   return {contrastive, at::empty_like(contrastive),
-          z1.new_empty_symint(symbolic_state_shape(environment, num_env),
-                              z1.options().dtype(at::kDouble))};
+          z1.new_empty_symint(state, z1.options().dtype(at::kDouble))};
 }
-std::tuple<Tensor, Tensor> backward_meta(const Tensor&, const Tensor&, const Tensor& z1,
-                                         const Tensor& z2, const Tensor&, const Tensor&, int64_t,
-                                         double, double) {
+std::tuple<Tensor, Tensor> backward_shapes(const Tensor&, const Tensor&, const Tensor& z1,
+                                           const Tensor& z2, const Tensor&, const Tensor&, int64_t,
+                                           double, double) {
   return {at::empty_like(z1), at::empty_like(z2)};
 }
 
@@ -118,11 +161,8 @@ struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
                                                 const Tensor& environment, int64_t num_env,
                                                 double temperature, double irm_temperature) {
     at::AutoDispatchBelowADInplaceOrView below;
-    static const auto op = c10::Dispatcher::singleton()
-                               .findSchemaOrThrow("ipirm::_environment_loss_forward", "")
-                               .typed<decltype(ops::forward)>();
     auto [contrastive, penalty, state] =
-        op.call(z1, z2, environment, num_env, temperature, irm_temperature);
+        forward_operator().call(z1, z2, environment, num_env, temperature, irm_temperature);
     context->save_for_backward({z1, z2, environment, state});
     context->saved_data["num_env"] = num_env;
     context->saved_data["temperature"] = temperature;
@@ -133,15 +173,12 @@ struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list grads) {
     const auto saved = context->get_saved_variables();
-    static const auto op = c10::Dispatcher::singleton()
-                               .findSchemaOrThrow("ipirm::_environment_loss_backward", "")
-                               .typed<decltype(ops::backward)>();
     const auto compute = [&] {
       at::AutoDispatchBelowADInplaceOrView below;
-      return op.call(grads[0], grads[1], saved[0], saved[1], saved[2], saved[3],
-                     context->saved_data["num_env"].toInt(),
-                     context->saved_data["temperature"].toDouble(),
-                     context->saved_data["irm_temperature"].toDouble());
+      return backward_operator().call(grads[0], grads[1], saved[0], saved[1], saved[2], saved[3],
+                                      context->saved_data["num_env"].toInt(),
+                                      context->saved_data["temperature"].toDouble(),
+                                      context->saved_data["irm_temperature"].toDouble());
     };
     const auto [dz1, dz2] = compute();
     if (!at::GradMode::is_enabled()) return {dz1, dz2, {}, {}, {}, {}};
@@ -153,21 +190,16 @@ struct EnvironmentLoss : torch::autograd::Function<EnvironmentLoss> {
 
 std::tuple<Tensor, Tensor> with_graph(const Tensor& z1, const Tensor& z2, const Tensor& environment,
                                       int64_t num_env, double temperature, double irm_temperature) {
-  const auto out = EnvironmentLoss::apply(widened(z1), widened(z2), environment, num_env,
-                                          temperature, irm_temperature);
-  return {out[0], out[1]};
+  const auto losses = EnvironmentLoss::apply(widened(z1), widened(z2), environment, num_env,
+                                             temperature, irm_temperature);
+  return {losses[0], losses[1]};
 }
-std::tuple<Tensor, Tensor> without_graph(const Tensor& z1, const Tensor& z2,
-                                         const Tensor& environment, int64_t num_env,
-                                         double temperature, double irm_temperature) {
-  auto [contrastive, penalty, state] =
-      forward(widened(z1), widened(z2), environment, num_env, temperature, irm_temperature);
-  return {contrastive, penalty};
-}
-std::tuple<Tensor, Tensor> meta(const Tensor& z1, const Tensor& z2, const Tensor& environment,
-                                int64_t num_env, double temperature, double irm_temperature) {
-  auto [contrastive, penalty, state] =
-      forward_meta(z1, z2, environment, num_env, temperature, irm_temperature);
+// Below autograd, on every device: the forward pass without what it leaves for a backward one.
+std::tuple<Tensor, Tensor> losses_alone(const Tensor& z1, const Tensor& z2,
+                                        const Tensor& environment, int64_t num_env,
+                                        double temperature, double irm_temperature) {
+  auto [contrastive, penalty, state] = forward_operator().call(
+      widened(z1), widened(z2), environment, num_env, temperature, irm_temperature);
   return {contrastive, penalty};
 }
 
@@ -176,39 +208,29 @@ std::tuple<Tensor, Tensor> meta(const Tensor& z1, const Tensor& z2, const Tensor
 std::tuple<Tensor, Tensor> environment_loss(const Tensor& z1, const Tensor& z2,
                                             const Tensor& environment, int64_t num_env,
                                             double temperature, double irm_temperature) {
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("ipirm::environment_loss", "")
-                             .typed<decltype(environment_loss)>();
+  static const auto op = find_operator<decltype(environment_loss)>("ipirm::environment_loss");
   return op.call(z1, z2, environment, num_env, temperature, irm_temperature);
 }
 
-TORCH_LIBRARY_FRAGMENT(ipirm, m) {
-  m.def(
-      "environment_loss(Tensor z1, Tensor z2, Tensor environment, int num_env, "
-      "float temperature, float irm_temperature) -> (Tensor contrastive, Tensor penalty)");
-  m.def(
-      "_environment_loss_forward(Tensor z1, Tensor z2, Tensor environment, int num_env, "
-      "float temperature, float irm_temperature) -> (Tensor, Tensor, Tensor)");
-  m.def(
-      "_environment_loss_backward(Tensor grad_contrastive, Tensor grad_penalty, Tensor z1, "
-      "Tensor z2, Tensor environment, Tensor state, int num_env, float temperature, "
-      "float irm_temperature) -> (Tensor, Tensor)");
-}
 TORCH_LIBRARY_IMPL(ipirm, CPU, m) {
-  m.impl("environment_loss", without_graph);
-  m.impl("_environment_loss_forward", forward);
-  m.impl("_environment_loss_backward", backward);
+  m.impl("_environment_loss_forward", checked<forward_on_cpu>);
+  m.impl("_environment_loss_backward", outside_autocast<backward_on_cpu>);
 }
 TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
-  m.impl("environment_loss", without_graph);
-  m.impl("_environment_loss_forward", forward);
-  m.impl("_environment_loss_backward", backward);
+  m.impl("_environment_loss_forward", checked<forward_on_device>);
+  m.impl("_environment_loss_backward", outside_autocast<backward_on_device>);
+}
+TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
+  m.impl("_environment_loss_forward", checked<forward_on_device>);
+  m.impl("_environment_loss_backward", outside_autocast<backward_on_device>);
 }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) {
-  m.impl("environment_loss", meta);
-  m.impl("_environment_loss_forward", forward_meta);
-  m.impl("_environment_loss_backward", backward_meta);
+  m.impl("_environment_loss_forward", forward_shapes);
+  m.impl("_environment_loss_backward", backward_shapes);
 }
 TORCH_LIBRARY_IMPL(ipirm, Autograd, m) { m.impl("environment_loss", with_graph); }
+TORCH_LIBRARY_IMPL(ipirm, CompositeExplicitAutograd, m) {
+  m.impl("environment_loss", losses_alone);
+}
 
 }  // namespace ipirm::ops

@@ -71,9 +71,9 @@ Factors make_factors(const Environments& env, State& state, const Tensor& grad_c
       const double l = s_ip[sample] / temperature, irm_l = s_ip[sample] / irm_temperature;
       const double own = std::exp(l), irm_own = std::exp(irm_l);
       for (int64_t partition = 0; partition < env.p; ++partition) {
-        const size_t at = env.at(partition, sample);
+        const size_t at = env.index(partition, sample);
         const int64_t c = env.column[at], to = i * columns + c;
-        if (env.size_at(at) < 2) continue;  // no risk, no gradient
+        if (env.size_of(at) < 2) continue;  // no risk, no gradient
         const double w = env.weight(at), d = state.sum(partition)[i],
                      irm_d = state.irm_sum(partition)[i], q_sum = state.row(partition)[i];
         member[to] = 1;

@@ -72,7 +72,7 @@ class Forward {
       g[env_.column[i] * env_.views()] += env_.weight(i) * (share - 1) * l;
       for (const bool is_before : {true, false}) {
         const int64_t place = env_.position(i, view, is_before);
-        if (place >= 0 && env_.size_at(i) > 1) {
+        if (place >= 0 && env_.size_of(i) > 1) {
           g[place] += value(is_before ? before : after, i, view, sample);
         }
       }
@@ -109,7 +109,7 @@ class Forward {
     for (int64_t partition = 0; partition < env_.p; ++partition) {
       for (int64_t view = 0; view < 2; ++view) {
         for (int64_t sample = 0; sample < env_.b; ++sample) {
-          visit(partition, view, sample, env_.at(partition, sample));
+          visit(partition, view, sample, env_.index(partition, sample));
         }
       }
     }
@@ -120,7 +120,7 @@ class Forward {
     share_out_range(env_.p * env_.views(), 512, [&](int64_t begin, int64_t end) {
       for (int64_t at = begin; at < end; ++at) {
         const int64_t partition = at / env_.views(), sample = at % env_.b;
-        visit(partition, at / env_.b % 2, sample, env_.at(partition, sample));
+        visit(partition, at / env_.b % 2, sample, env_.index(partition, sample));
       }
     });
   }
@@ -156,12 +156,19 @@ class Forward {
 // threads.
 template <class T>
 double largest_square(const Tensor& z) {
-  const auto rows = z.contiguous();
-  const T* at = rows.const_data_ptr<T>();
+  constexpr int64_t kSums = 4;  // sums side by side, so that no addition waits for the one before
+  const auto contiguous = z.contiguous();
+  const T* row = contiguous.const_data_ptr<T>();
+  const int64_t dim = z.size(1);
   double largest = 0;
-  for (int64_t i = 0; i < z.size(0); ++i) {
-    double square = 0;
-    for (int64_t k = 0; k < z.size(1); ++k, ++at) square += static_cast<double>(*at) * *at;
+  for (int64_t i = 0; i < z.size(0); ++i, row += dim) {
+    double sums[kSums] = {};
+    int64_t k = 0;
+    for (; k + kSums <= dim; k += kSums) {
+      for (int64_t s = 0; s < kSums; ++s) sums[s] += static_cast<double>(row[k + s]) * row[k + s];
+    }
+    for (; k < dim; ++k) sums[0] += static_cast<double>(row[k]) * row[k];
+    const double square = sums[0] + sums[1] + sums[2] + sums[3];
     if (!(square <= largest)) largest = square;
     if (std::isnan(square)) break;
   }
@@ -170,12 +177,13 @@ double largest_square(const Tensor& z) {
 
 }  // namespace
 
-bool environment_loss_applies(const Tensor& z1, const Tensor& z2, double temperature,
-                              double irm_temperature) {
+bool exponents_fit(const Tensor& z1, const Tensor& z2, double temperature, double irm_temperature) {
   const auto largest = [](const Tensor& z) {
     return z.scalar_type() == at::kFloat ? largest_square<float>(z) : largest_square<double>(z);
   };
-  const double bound = std::max(largest(z1), largest(z2));
+  const double first = largest(z1), second = largest(z2);
+  // std::max would lose a NaN that stands second.
+  const double bound = first < second || std::isnan(second) ? second : first;
   return exponents_are_safe(bound, std::min(temperature, irm_temperature));
 }
 

@@ -8,9 +8,9 @@
 namespace ipirm::ops::fused {
 
 // Whether exponentials of the inner products of z1, z2 (B, d) over the temperatures can be taken as
-// they are; otherwise the reference is the exact way.
-bool environment_loss_applies(const at::Tensor& z1, const at::Tensor& z2, double temperature,
-                              double irm_temperature);
+// they are. Where they can't (and where a feature is NaN), the ATen form is the exact way.
+bool exponents_fit(const at::Tensor& z1, const at::Tensor& z2, double temperature,
+                   double irm_temperature);
 
 // As ops::environment_loss for checked CPU tensors, without a graph: contrastive (P, K), penalty
 // (P, K) and what the backward pass needs of the forward one.

@@ -1,14 +1,17 @@
-// Checks partition_risk's arguments and chooses the kernel.
+// partition_risk: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk.h"
 
+#include "ops/dispatch.h"
 #include "ops/inputs.h"
+#include "ops/partition_risk_aten.h"
 #include "ops/partition_risk_fused.h"
-#include "ops/partition_risk_reference.h"
+#include "ops/risk_shapes.h"
 
 namespace ipirm::ops {
 namespace {
 
 using at::Tensor;
+using Risk = std::tuple<Tensor, Tensor, Tensor>;
 
 void check(const Tensor& z1, const Tensor& z2, const Tensor& weights,
            const std::optional<Tensor>& index, double temperature, double irm_temperature,
@@ -38,28 +41,50 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights,
               irm_weight);
 }
 
-}  // namespace
-
-std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
-                                                  const Tensor& weights, double temperature,
-                                                  double irm_temperature, double irm_weight,
-                                                  bool nonorm, const std::optional<Tensor>& index) {
+// The implementation on checked arguments of one dtype, outside autocast and without a graph.
+template <decltype(partition_risk)* implementation>
+Risk checked(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+             double irm_temperature, double irm_weight, bool nonorm,
+             const std::optional<Tensor>& index) {
   const OutsideAutocast outside;
   at::NoGradGuard no_grad;
-  const auto first = widened(z1), second = widened(z2), shares = widened(weights);
-  check(first, second, shares, index, temperature, irm_temperature, irm_weight);
-  warn_of_norms("partition_risk", first);
-  const auto run = [&] {
-    if (z1.is_cpu()) {
-      return fused::partition_risk(first, second, shares, index, temperature, irm_temperature,
-                                   irm_weight, nonorm);
-    }
-    const auto chosen = [&](const Tensor& z) { return index ? z.index_select(0, *index) : z; };
-    return reference::partition_risk(chosen(first), chosen(second), shares, temperature,
-                                     irm_temperature, irm_weight, nonorm);
-  };
-  const auto [contrastive, penalty, grad] = run();
+  const auto wide_z1 = widened(z1), wide_z2 = widened(z2), wide_weights = widened(weights);
+  check(wide_z1, wide_z2, wide_weights, index, temperature, irm_temperature, irm_weight);
+  const auto [contrastive, penalty, grad] = implementation(
+      wide_z1, wide_z2, wide_weights, temperature, irm_temperature, irm_weight, nonorm, index);
   return {contrastive, penalty, grad.to(weights.scalar_type())};
+}
+
+Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+            double irm_temperature, double irm_weight, bool nonorm,
+            const std::optional<Tensor>& index) {
+  warn_of_norms("partition_risk", z1);
+  return fused::partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
+                               index);
+}
+
+Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, double, double, double, bool,
+            const std::optional<Tensor>&) {
+  return risk_shapes(z1, weights);
+}
+
+}  // namespace
+
+Risk partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+                    double irm_temperature, double irm_weight, bool nonorm,
+                    const std::optional<Tensor>& index) {
+  static const auto op = find_operator<decltype(partition_risk)>("ipirm::partition_risk");
+  return op.call(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
+}
+
+TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk", checked<on_cpu>); }
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { m.impl("partition_risk", checked<aten::partition_risk>); }
+TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
+  m.impl("partition_risk", checked<aten::partition_risk>);
+}
+TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk", shapes); }
+TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {
+  m.impl("partition_risk", torch::CppFunction::makeFromBoxedFunction<&without_graph>());
 }
 
 }  // namespace ipirm::ops

@@ -269,10 +269,9 @@ std::tuple<Tensor, Tensor, Tensor> compute(const Tensor& z1, const Tensor& z2,
 }  // namespace
 
 std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
-                                                  const Tensor& weights,
-                                                  const std::optional<Tensor>& index,
-                                                  double temperature, double irm_temperature,
-                                                  double irm_weight, bool nonorm) {
+                                                  const Tensor& weights, double temperature,
+                                                  double irm_temperature, double irm_weight,
+                                                  bool nonorm, const std::optional<Tensor>& index) {
   const auto run = z1.scalar_type() == at::kFloat ? compute<float> : compute<double>;
   return run(z1, z2, weights, index, temperature, irm_temperature, irm_weight, nonorm);
 }

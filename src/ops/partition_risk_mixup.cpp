@@ -1,14 +1,17 @@
-// Checks partition_risk_mixup's arguments and chooses the kernel.
+// partition_risk_mixup: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk_mixup.h"
 
+#include "ops/dispatch.h"
 #include "ops/inputs.h"
+#include "ops/partition_risk_mixup_aten.h"
 #include "ops/partition_risk_mixup_fused.h"
-#include "ops/partition_risk_mixup_reference.h"
+#include "ops/risk_shapes.h"
 
 namespace ipirm::ops {
 namespace {
 
 using at::Tensor;
+using Risk = std::tuple<Tensor, Tensor, Tensor>;
 
 void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
            const std::optional<Tensor>& partner, double temperature, double irm_weight) {
@@ -45,23 +48,54 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tens
               irm_weight);
 }
 
-}  // namespace
-
-std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const Tensor& z2,
-                                                        const Tensor& weights, const Tensor& lam,
-                                                        const std::optional<Tensor>& partner,
-                                                        double temperature, double irm_weight,
-                                                        bool nonorm) {
+// The implementation on checked arguments of one dtype, outside autocast and without a graph.
+template <decltype(partition_risk_mixup)* implementation>
+Risk checked(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+             const std::optional<Tensor>& partner, double temperature, double irm_weight,
+             bool nonorm) {
   const OutsideAutocast outside;
   at::NoGradGuard no_grad;
-  const auto first = widened(z1), second = widened(z2), shares = widened(weights),
-             mixing = widened(lam);
-  check(first, second, shares, mixing, partner, temperature, irm_weight);
-  warn_of_norms("partition_risk_mixup", first);
-  const auto run = z1.is_cpu() ? fused::partition_risk_mixup : reference::partition_risk_mixup;
-  const auto [contrastive, penalty, grad] =
-      run(first, second, shares, mixing, partner, temperature, irm_weight, nonorm);
+  const auto wide_z1 = widened(z1), wide_z2 = widened(z2), wide_weights = widened(weights),
+             wide_lam = widened(lam);
+  check(wide_z1, wide_z2, wide_weights, wide_lam, partner, temperature, irm_weight);
+  const auto [contrastive, penalty, grad] = implementation(
+      wide_z1, wide_z2, wide_weights, wide_lam, partner, temperature, irm_weight, nonorm);
   return {contrastive, penalty, grad.to(weights.scalar_type())};
+}
+
+Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+            const std::optional<Tensor>& partner, double temperature, double irm_weight,
+            bool nonorm) {
+  warn_of_norms("partition_risk_mixup", z1);
+  return fused::partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight,
+                                     nonorm);
+}
+
+Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, const Tensor&,
+            const std::optional<Tensor>&, double, double, bool) {
+  return risk_shapes(z1, weights);
+}
+
+}  // namespace
+
+Risk partition_risk_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weights,
+                          const Tensor& lam, const std::optional<Tensor>& partner,
+                          double temperature, double irm_weight, bool nonorm) {
+  static const auto op =
+      find_operator<decltype(partition_risk_mixup)>("ipirm::partition_risk_mixup");
+  return op.call(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
+}
+
+TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk_mixup", checked<on_cpu>); }
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
+  m.impl("partition_risk_mixup", checked<aten::partition_risk_mixup>);
+}
+TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
+  m.impl("partition_risk_mixup", checked<aten::partition_risk_mixup>);
+}
+TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk_mixup", shapes); }
+TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {
+  m.impl("partition_risk_mixup", torch::CppFunction::makeFromBoxedFunction<&without_graph>());
 }
 
 }  // namespace ipirm::ops

@@ -4,19 +4,28 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace ipirm::ops::reference {
+namespace ipirm::ops::aten {
 
-// On the CPU a block stays in the cache unless it would be too thin for fast matrix products; on a
-// GPU it is large enough to fill it.
-inline constexpr int64_t kCpuBlockBytes = int64_t{2} << 20;
-inline constexpr int64_t kCpuThickRows = 64;
+// How large a block of rows may be; whoever registers an ATen form for a device chooses it.
+struct BlockLimits {
+  // What a block's buffers should take at most.
+  int64_t bytes;
+  // Below so many rows a block grows beyond `bytes`, because thin matrix products are slow ...
+  int64_t thick_rows;
+  // ... and these bytes are never exceeded, unless by a block of one row.
+  int64_t most_bytes;
+};
 
-// Rows of a block, 1..most, of row_bytes each over all buffers; at most most_bytes together where
-// that is a row.
-inline int64_t rows_of_block(int64_t row_bytes, int64_t most_bytes, bool on_cpu, int64_t most) {
-  int64_t rows = most_bytes / row_bytes;
-  if (on_cpu) rows = std::min(rows, std::max(kCpuBlockBytes / row_bytes, kCpuThickRows));
-  return std::clamp<int64_t>(rows, 1, most);
+// On the CPU a block stays in the cache.
+inline constexpr BlockLimits kCacheBlocks{int64_t{2} << 20, 64, int64_t{64} << 20};
+// An accelerator is filled by as much as the operators' headers allow.
+inline constexpr BlockLimits kDeviceBlocks{int64_t{64} << 20, 1, int64_t{64} << 20};
+
+// Rows of a block, 1..num_rows, where each row takes row_bytes over all of the block's buffers.
+inline int64_t rows_of_block(int64_t row_bytes, const BlockLimits& limits, int64_t num_rows) {
+  const int64_t rows = std::min(std::max(limits.bytes / row_bytes, limits.thick_rows),
+                                limits.most_bytes / row_bytes);
+  return std::clamp<int64_t>(rows, 1, num_rows);
 }
 
-}  // namespace ipirm::ops::reference
+}  // namespace ipirm::ops::aten

@@ -10,7 +10,7 @@
 #include "ipirm/ops/partition_risk.h"
 #include "ipirm/ops/partition_risk_mixup.h"
 #include "ops/pair_kernels.h"
-#include "ops/partition_risk_reference.h"
+#include "ops/partition_risk_aten.h"
 #include "support/golden.h"
 
 namespace ipirm::ops {
@@ -94,7 +94,7 @@ TEST(FusedCorners, AsManyEnvironmentsAsSamplesTiesAndAnyNorm) {
         const auto a = (ties ? torch::ones_like(z1) * .5 : z1) * scale;
         const auto b = (ties ? torch::ones_like(z2) * .5 : z2) * scale;
         const auto [c, p, g] = partition_risk(a, b, weights, .5, .5, .5);
-        const auto [rc, rp, rg] = reference::partition_risk(a, b, weights, .5, .5, .5, false);
+        const auto [rc, rp, rg] = aten::partition_risk(a, b, weights, .5, .5, .5, false, {});
         EXPECT_LT(relative_error(c, rc), tolerance);
         EXPECT_LT((p - rp).abs().max().item<double>(),
                   1e-9 * rp.abs().max().item<double>() + 1e-14);

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "ops/partition_risk_mixup_reference.h"
+#include "ops/partition_risk_mixup_aten.h"
 #include "support/golden.h"
 
 namespace ipirm::ops {
@@ -310,7 +310,7 @@ TEST(PartitionRiskMixup, FusedAndReferenceAgree) {
         const auto in = random_inputs(n, 7, 3);
         const auto [c, p, g] = partition_risk_mixup(in.z1, in.z2, in.weights, in.lam,
                                                     in.partners(online), temperature, .7, false);
-        const auto [rc, rp, rg] = reference::partition_risk_mixup(
+        const auto [rc, rp, rg] = aten::partition_risk_mixup(
             in.z1, in.z2, in.weights, in.lam, in.partners(online), temperature, .7, false);
         EXPECT_LT((c - rc).abs().max().item<double>(), 1e-11 * rc.abs().max().item<double>());
         EXPECT_LT((p - rp).abs().max().item<double>(), 1e-10 * rp.abs().max().item<double>());

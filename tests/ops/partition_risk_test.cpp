@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "ops/partition_risk_reference.h"
+#include "ops/partition_risk_aten.h"
 #include "ops/plain_risk.h"
 #include "support/golden.h"
 
@@ -15,6 +15,11 @@ namespace {
 using torch::Tensor;
 
 using Result = std::tuple<Tensor, Tensor, Tensor>;
+Result with_aten(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+                 double irm_temperature, double irm_weight, bool nonorm) {
+  return aten::partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
+                              {});
+}
 Result fused(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
              double irm_temperature, double irm_weight, bool nonorm) {
   return partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm);
@@ -35,7 +40,7 @@ class PartitionRisk : public ::testing::TestWithParam<Implementation> {
 };
 INSTANTIATE_TEST_SUITE_P(Implementations, PartitionRisk,
                          ::testing::Values(Implementation{"Fused", fused},
-                                           Implementation{"Reference", reference::partition_risk}),
+                                           Implementation{"Aten", with_aten}),
                          [](const auto& test) { return test.param.name; });
 
 struct Inputs {

@@ -1,6 +1,6 @@
 // The closed form of environment_loss and of its gradient against autograd of the definition,
 // golden values, finite differences and its edge cases.
-#include "ops/environment_loss_reference.h"
+#include "ops/environment_loss_aten.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -8,7 +8,7 @@
 #include "ops/plain_environment_loss.h"
 #include "support/golden.h"
 
-namespace ipirm::ops::reference {
+namespace ipirm::ops::aten {
 namespace {
 
 using torch::Tensor;
@@ -39,10 +39,11 @@ struct Found {
 Found closed_form(const Inputs& in, double t, double irm_t,
                   torch::ScalarType dtype = torch::kFloat64) {
   const auto z1 = in.z1.to(dtype), z2 = in.z2.to(dtype);
-  const auto [c, p] = environment_loss_forward(z1, z2, in.environment, in.num_env, t, irm_t);
+  const auto [c, p, state] =
+      environment_loss_forward(z1, z2, in.environment, in.num_env, t, irm_t, kCacheBlocks);
   const auto [g1, g2] =
       environment_loss_backward(in.grad_contrastive.to(dtype), in.grad_penalty.to(dtype), z1, z2,
-                                in.environment, in.num_env, t, irm_t);
+                                in.environment, in.num_env, t, irm_t, kCacheBlocks);
   return {c, p, g1, g2};
 }
 
@@ -59,7 +60,7 @@ void expect_equals_the_definition(const Inputs& in, double t, double irm_t) {
   EXPECT_LT(testing::relative_error(found.grad_z2, grads[1]), 1e-11);
 }
 
-TEST(EnvironmentLossReference, EqualsAutogradOfTheDefinition) {
+TEST(EnvironmentLossAten, EqualsAutogradOfTheDefinition) {
   for (const auto& [batch, partitions, num_env] :
        std::vector<std::tuple<int64_t, int64_t, int64_t>>{
            {6, 1, 2}, {13, 4, 2}, {21, 2, 3}, {32, 3, 4}, {40, 1, 5}}) {
@@ -73,16 +74,16 @@ TEST(EnvironmentLossReference, EqualsAutogradOfTheDefinition) {
 }
 
 // Enough samples for several blocks of rows.
-TEST(EnvironmentLossReference, BlocksJoinUp) {
+TEST(EnvironmentLossAten, BlocksJoinUp) {
   expect_equals_the_definition(random_inputs(150, 8, 2, 3), .5, .5);
   expect_equals_the_definition(random_inputs(150, 8, 2, 3), .3, .5);
 }
 
-class EnvironmentLossReferenceCase : public ::testing::TestWithParam<std::string> {};
+class EnvironmentLossAtenCase : public ::testing::TestWithParam<std::string> {};
 
 // The golden loss without the whole batch's term: mean contrastive + w * mean penalty, divided by w
 // where w > 1.
-TEST_P(EnvironmentLossReferenceCase, Golden) {
+TEST_P(EnvironmentLossAtenCase, Golden) {
   const auto& name = GetParam();
   const auto splits = testing::golden(name, "splits");  // (P, N, K)
   Inputs in{testing::golden(name, "z1"),
@@ -106,16 +107,17 @@ TEST_P(EnvironmentLossReferenceCase, Golden) {
   EXPECT_LT(testing::relative_error(found.grad_z2, testing::golden(name, "grad_z2")), 1e-9);
 }
 
-INSTANTIATE_TEST_SUITE_P(EnvironmentLossReference, EnvironmentLossReferenceCase,
+INSTANTIATE_TEST_SUITE_P(EnvironmentLossAten, EnvironmentLossAtenCase,
                          ::testing::Values("min_objective_k2", "min_objective_k3",
                                            "min_objective_heavy"),
                          [](const auto& test) { return test.param; });
 
-TEST(EnvironmentLossReference, GradientIsThatOfFiniteDifferences) {
+TEST(EnvironmentLossAten, GradientIsThatOfFiniteDifferences) {
   auto in = random_inputs(6, 3, 1, 2);
   in.environment = torch::tensor({{0, 1, 0, 0, 1, 0}}, torch::kInt64);
   const auto value = [&](const Tensor& z2) {
-    const auto [c, p] = environment_loss_forward(in.z1, z2, in.environment, 2, .5, .4);
+    const auto [c, p, state] =
+        environment_loss_forward(in.z1, z2, in.environment, 2, .5, .4, kCacheBlocks);
     return (c * in.grad_contrastive + p * in.grad_penalty).sum().item<double>();
   };
   const auto grad = closed_form(in, .5, .4).grad_z2;
@@ -130,7 +132,7 @@ TEST(EnvironmentLossReference, GradientIsThatOfFiniteDifferences) {
   }
 }
 
-TEST(EnvironmentLossReference, OneSampleOrNoneCountsAsZero) {
+TEST(EnvironmentLossAten, OneSampleOrNoneCountsAsZero) {
   for (const auto dtype : {torch::kFloat64, torch::kFloat32}) {
     auto in = random_inputs(5, 4, 2, 3);
     in.environment = torch::tensor({{0, 0, 1, 0, 0}, {2, 2, 2, 2, 2}}, torch::kInt64);
@@ -150,7 +152,7 @@ TEST(EnvironmentLossReference, OneSampleOrNoneCountsAsZero) {
   }
 }
 
-TEST(EnvironmentLossReference, ExtremeTemperaturesStayFinite) {
+TEST(EnvironmentLossAten, ExtremeTemperaturesStayFinite) {
   for (const double t : {.01, .05, 1., 10.}) {
     for (const double irm_t : {.01, t, 10.}) {
       const auto in = random_inputs(32, 8, 2, 3);
@@ -170,4 +172,4 @@ TEST(EnvironmentLossReference, ExtremeTemperaturesStayFinite) {
 }
 
 }  // namespace
-}  // namespace ipirm::ops::reference
+}  // namespace ipirm::ops::aten

@@ -10,7 +10,7 @@
 //                          Q_i = Σ_j 2 R_ij q_ij l_ij,
 // the first at T, the second at T'. With C = dloss/dS, dz = (C + Cᵀ) z. The blocks of S are shared
 // by all partitions.
-#include "ops/environment_loss_reference.h"
+#include "ops/environment_loss_aten.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -18,20 +18,21 @@
 #include <limits>
 #include <vector>
 
+#include "ops/environment_state.h"
 #include "ops/row_blocks.h"
 
-namespace ipirm::ops::reference {
+namespace ipirm::ops::aten {
 namespace {
 
 using at::Tensor;
 
-constexpr int64_t kWorkspaceBytes = int64_t{64} << 20;
 constexpr int64_t kBlockBuffers = 10;  // S, C, l and q at two temperatures, R, masks, temporaries
 
 struct Inputs {
   Tensor z;  // (M, d)
   int64_t num_env;
   double temperature, irm_temperature;
+  BlockLimits limits;
   int64_t m() const { return z.size(0); }
   int64_t batch() const { return z.size(0) / 2; }
 };
@@ -87,8 +88,7 @@ Partition make_partition(const Inputs& in, const Tensor& environment) {
 template <class Visit>
 void for_each_block(const Inputs& in, Visit visit) {
   const int64_t n = in.batch();
-  const int64_t rows = rows_of_block(in.m() * in.z.element_size() * kBlockBuffers, kWorkspaceBytes,
-                                     in.z.is_cpu(), n);
+  const int64_t rows = rows_of_block(in.m() * in.z.element_size() * kBlockBuffers, in.limits, n);
   const auto sample = at::arange(n, in.z.options().dtype(at::kLong)).repeat(2);
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t first = 0; first < n; first += rows) {
@@ -216,32 +216,37 @@ void add_gradient(const Inputs& in, const Block& block, const Tensor& l, const T
 
 }  // namespace
 
-std::tuple<Tensor, Tensor> environment_loss_forward(const Tensor& z1, const Tensor& z2,
-                                                    const Tensor& environment, int64_t num_env,
-                                                    double temperature, double irm_temperature) {
+std::tuple<Tensor, Tensor, Tensor> environment_loss_forward(const Tensor& z1, const Tensor& z2,
+                                                            const Tensor& environment,
+                                                            int64_t num_env, double temperature,
+                                                            double irm_temperature,
+                                                            const BlockLimits& limits) {
   at::NoGradGuard no_grad;
-  const Inputs in{at::cat({z1, z2}), num_env, temperature, irm_temperature};
+  const Inputs in{at::cat({z1, z2}), num_env, temperature, irm_temperature, limits};
   std::vector<Tensor> contrastive, penalty;
   for (const auto& partition : make_partitions(in, environment)) {
     contrastive.push_back(at::mv(partition.member, partition.row_loss * partition.row_weight));
     penalty.push_back(position_gradient(in, partition).square().sum(1));
   }
-  return {at::stack(contrastive), at::stack(penalty)};
+  const auto shape = environment_state_shape(environment.size(0), num_env, environment.size(1));
+  return {at::stack(contrastive), at::stack(penalty),
+          at::zeros(shape, z1.options().dtype(at::kDouble))};
 }
 
 std::tuple<Tensor, Tensor> environment_loss_backward(const Tensor& grad_contrastive,
                                                      const Tensor& grad_penalty, const Tensor& z1,
                                                      const Tensor& z2, const Tensor& environment,
                                                      int64_t num_env, double temperature,
-                                                     double irm_temperature) {
+                                                     double irm_temperature,
+                                                     const BlockLimits& limits) {
   at::NoGradGuard no_grad;
-  const Inputs in{at::cat({z1, z2}), num_env, temperature, irm_temperature};
+  const Inputs in{at::cat({z1, z2}), num_env, temperature, irm_temperature, limits};
   const auto partitions = make_partitions(in, environment);
   std::vector<Factors> factors;
   for (size_t p = 0; p < partitions.size(); ++p) {
-    const auto at_p = static_cast<int64_t>(p);
-    factors.push_back(make_factors(in, partitions[p], grad_contrastive.select(0, at_p),
-                                   grad_penalty.select(0, at_p)));
+    const auto partition = static_cast<int64_t>(p);
+    factors.push_back(make_factors(in, partitions[p], grad_contrastive.select(0, partition),
+                                   grad_penalty.select(0, partition)));
   }
   auto dz = at::zeros_like(in.z);
   for_each_block(in, [&](const Block& block) {
@@ -257,4 +262,4 @@ std::tuple<Tensor, Tensor> environment_loss_backward(const Tensor& grad_contrast
   return {dz.slice(0, 0, in.batch()), dz.slice(0, in.batch())};
 }
 
-}  // namespace ipirm::ops::reference
+}  // namespace ipirm::ops::aten

@@ -1,6 +1,6 @@
 // partition_risk_mixup with ATen operations, block of rows by block of rows (letters:
 // mixup_products.h).
-#include "ops/partition_risk_mixup_reference.h"
+#include "ops/partition_risk_mixup_aten.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -9,13 +9,14 @@
 #include "ops/partition_risk_mixup_closed_form.h"
 #include "ops/row_blocks.h"
 
-namespace ipirm::ops::reference {
+namespace ipirm::ops::aten {
 namespace {
 
 using at::Tensor;
 
-constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
-constexpr int64_t kSimilarityBytes = int64_t{32} << 20;
+// Half of the memory that the operator may take is for blocks, half for z1 z2ᵀ.
+constexpr int64_t kSimilarityBytes = kDeviceBlocks.most_bytes / 2;
+constexpr BlockLimits kBlocks{kDeviceBlocks.bytes / 2, 1, kDeviceBlocks.most_bytes / 2};
 constexpr int64_t kBlockBuffers = 3;  // logits or H, E and one temporary
 
 class BlockProducts : public MixupProducts {
@@ -50,8 +51,7 @@ class BlockProducts : public MixupProducts {
   // Calls visit(begin, end) on ranges of rows that cover 0..n-1.
   template <class Visit>
   void for_each_block(Visit visit) const {
-    const int64_t rows =
-        rows_of_block(n() * z1_.element_size() * kBlockBuffers, kWorkspaceBytes, z1_.is_cpu(), n());
+    const int64_t rows = rows_of_block(n() * z1_.element_size() * kBlockBuffers, kBlocks, n());
     for (int64_t begin = 0; begin < n(); begin += rows) visit(begin, std::min(begin + rows, n()));
   }
 
@@ -105,4 +105,4 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
   return partition_risk_mixup_closed_form(products, weights, lam, partner, irm_weight, nonorm);
 }
 
-}  // namespace ipirm::ops::reference
+}  // namespace ipirm::ops::aten

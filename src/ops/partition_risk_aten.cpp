@@ -4,14 +4,14 @@
 // sample, p(i) the other view of r; T temperature. All symbols are those of METHOD 10. Exponentials
 // are taken relative to their row's maximum m_i: E, D and A below carry the factor exp(-m_i), which
 // cancels wherever they meet.
-#include "ops/partition_risk_reference.h"
+#include "ops/partition_risk_aten.h"
 
 #include <algorithm>
 
 #include "ops/risk_math.h"
 #include "ops/row_blocks.h"
 
-namespace ipirm::ops::reference {
+namespace ipirm::ops::aten {
 namespace {
 
 using at::Tensor;
@@ -69,8 +69,8 @@ Batch make_batch(const Tensor& z1, const Tensor& z2, const Tensor& weights, bool
 // Calls visit(begin, end) on ranges of rows that cover 0..M-1 and never straddle the two views.
 template <class Visit>
 void for_each_block(const Batch& batch, Visit visit) {
-  const int64_t rows = rows_of_block(batch.m() * batch.z.element_size() * kBlockBuffers,
-                                     kWorkspaceBytes, batch.z.is_cpu(), batch.n());
+  const int64_t rows =
+      rows_of_block(batch.m() * batch.z.element_size() * kBlockBuffers, kDeviceBlocks, batch.n());
   for (int64_t view = 0; view < 2; ++view) {
     for (int64_t begin = 0; begin < batch.n(); begin += rows) {
       visit(view * batch.n() + begin, view * batch.n() + std::min(begin + rows, batch.n()));
@@ -247,9 +247,10 @@ Tensor gradient(const Batch& batch, const Rows& rows, double temperature, double
 std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
-                                                  bool nonorm) {
+                                                  bool nonorm, const std::optional<Tensor>& index) {
   at::NoGradGuard no_grad;
-  const auto batch = make_batch(z1, z2, weights, nonorm);
+  const auto chosen = [&](const Tensor& z) { return index ? z.index_select(0, *index) : z; };
+  const auto batch = make_batch(chosen(z1), chosen(z2), weights, nonorm);
   const auto rows = row_statistics(batch, temperature);
   const auto contrastive = (batch.a * row_losses(rows)).sum(0);
   Tensor grad, penalty;
@@ -270,4 +271,4 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
   return {contrastive, penalty, grad};
 }
 
-}  // namespace ipirm::ops::reference
+}  // namespace ipirm::ops::aten
