@@ -43,6 +43,10 @@ class PairSweep {
   at::Tensor of_view(const ViewColumns& columns, int64_t view) const {
     return columns.narrow(1, view * view_stride_, n_);
   }
+  // Both blocks: (C, 2, N).
+  at::Tensor by_view(const ViewColumns& columns) const {
+    return columns.view({columns.size(0), 2, view_stride_}).narrow(2, 0, n_);
+  }
   // Inner products of each sample's two views, (N) double.
   const std::vector<double>& positives() const { return positives_; }
   bool exponents_are_safe(double temperature) const {

@@ -1,269 +1,95 @@
-// partition_risk as four sweeps over the pairs: row sums, position sums, their gradient, and that
-// of the row sums.
-//
-// Letters as in METHOD 10: N samples, M = 2N views, K environments, i row view, j column view. What
-// a view knows of an environment is kept in double, (K, 2, N); what sweeps read and write is of the
-// features' type.
+// partition_risk's products as sweeps over the tiles of all pairs of views.
 #include "ops/partition_risk_fused.h"
 
-#include <vector>
+#include <ATen/core/grad_mode.h>
 
+#include "ops/pair_products.h"
 #include "ops/pair_sweep.h"
-#include "ops/risk_math.h"
+#include "ops/partition_risk_closed_form.h"
+#include "ops/risk_views.h"
 #include "ops/row_maxima.h"
-#include "ops/share_out.h"
 
 namespace ipirm::ops::fused {
 namespace {
 
 using at::Tensor;
 
+struct Features {
+  const Tensor &z1, &z2;               // (n, d)
+  const std::optional<Tensor>& index;  // (N) the rows that count
+};
+
+// Takes and gives float64; sweeps in T.
 template <class T>
-class Risk {
+class SweepProducts final : public PairProducts {
  public:
-  Risk(const Tensor& z1, const Tensor& z2, const Tensor& weights,
-       const std::optional<Tensor>& index, bool nonorm)
-      : sweep_(z1, z2, index, /*cross=*/false),
-        z1_(z1),
-        z2_(z2),
-        index_(index),
-        n_(sweep_.num_samples()),
-        k_(weights.size(1)),
-        nonorm_(nonorm),
-        weights_(weights.t().contiguous().to(at::kDouble)),
-        u_(sweep_.zeros(k_)),
-        grad_(static_cast<size_t>(k_ * 2 * n_), 0.) {
-    for (const int64_t view : {0, 1}) sweep_.of_view(u_, view).copy_(weights_);
-    const double* w = weights_.const_data_ptr<double>();
-    for (int64_t e = 0; e < k_; ++e) {
-      double sum = 0;
-      for (int64_t i = 0; i < n_; ++i) sum += w[e * n_ + i];
-      sums_.push_back(2 * sum);
-    }
-  }
+  // Both must outlive it. Products at several temperatures may share a sweep, one after the other.
+  SweepProducts(const Features& features, PairSweep<T>& sweep, double temperature)
+      : PairProducts(temperature), features_(features), sweep_(sweep) {}
 
-  // The rows at one temperature: what a first sweep leaves.
-  struct Rows {
-    double temperature;
-    std::optional<ViewColumns> shift;
-    std::vector<RowInput> input;  // (K, 2, N)
-    std::vector<RowRisk> risk;
-    std::vector<double> contrastive;  // (K)
-  };
-  Rows rows(double temperature) {
-    Rows out{temperature, {}, {}, {}, {}};
-    if (!sweep_.exponents_are_safe(temperature)) {
-      out.shift = sweep_.zeros(1);
-      row_maxima(z1_, z2_, index_, temperature, sweep_.of_view(*out.shift, 0),
-                 sweep_.of_view(*out.shift, 1));
+  RowSums row_sums(const Tensor& x) override {
+    if (!sweep_.exponents_are_safe(temperature())) {
+      shift_ = sweep_.zeros(1);
+      row_maxima(features_.z1, features_.z2, features_.index, temperature(),
+                 sweep_.of_view(*shift_, 0), sweep_.of_view(*shift_, 1));
     }
-    const auto sums = sweep_.zeros(k_);
-    sweep_.multiply(Term::kE, temperature, out.shift, /*shift_by_receiver=*/true,
-                    {u_, u_, sums, sums});
-    out.input.resize(grad_.size());
-    out.risk.resize(grad_.size());
-    const T* sum = sums.template const_data_ptr<T>();
-    const T* max = out.shift ? out.shift->template const_data_ptr<T>() : nullptr;
-    for_each_view([&](int64_t e, int64_t view, int64_t i, size_t at) {
-      const int64_t place = sweep_.place(view, i);
-      out.input[at] = {share(e, i), scale(e, i),
-                       static_cast<double>(sum[e * sweep_.padded() + place]),
-                       sweep_.positives()[static_cast<size_t>(i)] / temperature,
-                       max != nullptr ? static_cast<double>(max[place]) : 0.};
-      out.risk[at] = row_risk(out.input[at]);
-    });
-    for (int64_t e = 0; e < k_; ++e) {
-      double sum_e = 0;
-      for (size_t at = first(e); at < first(e + 1); ++at)
-        sum_e += out.input[at].a * out.risk[at].loss;
-      out.contrastive.push_back(sum_e);
-    }
-    return out;
+    const auto positive = at::tensor(sweep_.positives(), at::kDouble).div_(temperature());
+    const auto max = shift_ ? by_view(*shift_) : at::zeros({1, 1, 1}, at::kDouble);
+    return {sums_of_receivers(Term::kE, {x, x}), positive.view({1, 1, -1}), max};
   }
-
-  // g by position (K, M-1), and the sums over rows of later and of earlier samples that it is made
-  // of.
-  struct Positions {
-    std::vector<double> g;
-    ViewColumns before, after;
-    std::vector<double> penalty;  // (K)
-  };
-  Positions positions(const Rows& rows) {
-    Positions out;
-    const auto b = columns_of([&](size_t at) {
-      return position_weight(rows.input[at], rows.risk[at]) / rows.temperature;
-    });
-    out.before = sweep_.zeros(k_);
-    out.after = sweep_.zeros(k_);
-    sweep_.multiply(Term::kH, rows.temperature, rows.shift, /*shift_by_receiver=*/false,
-                    {b, b, out.before, out.after});
-    const int64_t width = 2 * n_;
-    out.g.resize(static_cast<size_t>(k_ * width));
-    for (int64_t e = 0; e < k_; ++e) {
-      double* g = out.g.data() + e * width;
-      for (size_t at = first(e); at < first(e + 1); ++at) {
-        g[0] += positive_gradient(rows.input[at], rows.risk[at]);
-      }
-      for (const int64_t view : {0, 1}) {
-        for (int64_t i = 0; i < n_; ++i) {
-          g[position(view, i, true)] += weight(e, i) * value(out.before, e, view, i);
-          // Sample 0 has no earlier ones.
-          if (i > 0) g[position(view, i, false)] += weight(e, i) * value(out.after, e, view, i);
-        }
-      }
-      double penalty = 0;
-      for (int64_t k = 0; k < width; ++k) penalty += g[k] * g[k];
-      out.penalty.push_back(penalty);
-    }
-    return out;
+  ByPosition position_sums(const Tensor& x) override {
+    const auto in = columns(x), later = zeros_like(in), earlier = zeros_like(in);
+    multiply(Term::kH, /*shift_by_receiver=*/false, {in, in, later, earlier});
+    return {by_view(later), by_view(earlier)};
   }
-
-  // Adds the gradient of alpha * contrastive + lambda * penalty, both at the rows' temperature.
-  // positions is read where lambda is not 0.
-  void add_gradient(const Rows& rows, double alpha, double lambda, const Positions& positions) {
-    auto db = sweep_.zeros(k_);
-    if (lambda != 0) {
-      const auto along = [&](bool before) {
-        return columns_of([&](size_t at) {
-          const auto [e, view, i] = of(at);
-          const bool none = !before && i == 0;
-          return none
-                     ? 0.
-                     : 2 * lambda * weight(e, i) / rows.temperature *
-                           positions.g[static_cast<size_t>(e * 2 * n_ + position(view, i, before))];
-        });
-      };
-      sweep_.multiply(Term::kH, rows.temperature, rows.shift, /*shift_by_receiver=*/true,
-                      {along(true), along(false), db, db});
-    }
-    std::vector<RowGradient> row(grad_.size());
-    for_each_view([&](int64_t e, int64_t view, int64_t i, size_t at) {
-      const double tau =
-          lambda == 0 ? 0 : 2 * lambda * positions.g[static_cast<size_t>(e * 2 * n_)];
-      row[at] = row_gradient(rows.input[at], rows.risk[at], alpha, tau, value(db, e, view, i));
-    });
-    const auto v = columns_of([&](size_t at) { return row[at].dd * rows.input[at].c; });
-    const auto through_sums = sweep_.zeros(k_);
-    sweep_.multiply(Term::kE, rows.temperature, rows.shift, /*shift_by_receiver=*/false,
-                    {v, v, through_sums, through_sums});
-    for (int64_t e = 0; e < k_; ++e) {
-      double dw_sum = 0, da_sum = 0;  // Σ dW_i, Σ da_i a_i
-      const double s = sums_[static_cast<size_t>(e)];
-      const double per_share = nonorm_ ? 1 / static_cast<double>(2 * n_) : inverse(s);
-      for (size_t at = first(e); at < first(e + 1); ++at) {
-        const auto [env, view, i] = of(at);
-        const double dw = -row[at].dc * rows.input[at].c * inverse(s - 2 * weight(e, i));
-        dw_sum += dw;
-        da_sum += row[at].da * rows.input[at].a;
-        grad_[at] += value(through_sums, e, view, i) - 2 * dw + row[at].da * per_share;
-        if (lambda == 0) continue;
-        for (const bool before : {true, false}) {
-          if (!before && i == 0) continue;
-          grad_[at] += 2 * lambda *
-                       positions.g[static_cast<size_t>(e * 2 * n_ + position(view, i, before))] *
-                       value(before ? positions.before : positions.after, e, view, i);
-        }
-      }
-      const double ds = dw_sum - (nonorm_ ? 0 : da_sum * inverse(s));
-      for (size_t at = first(e); at < first(e + 1); ++at) grad_[at] += ds;
-    }
+  Tensor row_sums_by_position(const ByPosition& x) override {
+    return sums_of_receivers(Term::kH, x);
   }
-
-  // (N, K): both views' gradients, divided by K.
-  Tensor gradient() const {
-    auto out = at::empty({n_, k_}, u_.options());
-    T* to = out.template mutable_data_ptr<T>();
-    for (int64_t e = 0; e < k_; ++e) {
-      for (int64_t i = 0; i < n_; ++i) {
-        const size_t at = first(e) + static_cast<size_t>(i);
-        const double both = grad_[at] + grad_[at + static_cast<size_t>(n_)];
-        to[i * k_ + e] = static_cast<T>(both / static_cast<double>(k_));
-      }
-    }
-    return out;
-  }
-  Tensor values(const std::vector<double>& of_environments) const {
-    return at::tensor(of_environments, at::kDouble).to(u_.scalar_type());
+  Tensor transposed_sums(const Tensor& x) override {
+    const auto in = columns(x), out = zeros_like(in);
+    multiply(Term::kE, /*shift_by_receiver=*/false, {in, in, out, out});
+    return by_view(out);
   }
 
  private:
-  size_t first(int64_t e) const { return static_cast<size_t>(e * 2 * n_); }
-  std::tuple<int64_t, int64_t, int64_t> of(size_t at) const {
-    const auto index = static_cast<int64_t>(at);
-    return {index / (2 * n_), index / n_ % 2, index % n_};
+  // Row sums: m belongs to the receiving row. A column's sample comes before those of later rows.
+  Tensor sums_of_receivers(Term term, const ByPosition& x) {
+    const auto later = columns(x.later);
+    const auto earlier = x.earlier.is_same(x.later) ? later : columns(x.earlier);
+    const auto out = zeros_like(later);
+    multiply(term, /*shift_by_receiver=*/true, {later, earlier, out, out});
+    return by_view(out);
   }
-  // visit(environment, view, sample, index into (K, 2, N)) for all, in parallel.
-  template <class Visit>
-  void for_each_view(Visit visit) const {
-    share_out_range(static_cast<int64_t>(grad_.size()), 512, [&](int64_t begin, int64_t end) {
-      for (auto at = static_cast<size_t>(begin); at < static_cast<size_t>(end); ++at) {
-        const auto [e, view, i] = of(at);
-        visit(e, view, i, at);
-      }
-    });
-  }
-  template <class Value>
-  ViewColumns columns_of(Value of_view) const {
-    auto out = sweep_.zeros(k_);
-    T* to = out.template mutable_data_ptr<T>();
-    for_each_view([&](int64_t e, int64_t view, int64_t i, size_t at) {
-      to[e * sweep_.padded() + sweep_.place(view, i)] = static_cast<T>(of_view(at));
-    });
-    return out;
-  }
-  double value(const ViewColumns& columns, int64_t e, int64_t view, int64_t i) const {
-    return static_cast<double>(
-        columns.const_data_ptr<T>()[e * sweep_.padded() + sweep_.place(view, i)]);
-  }
-  double weight(int64_t e, int64_t i) const {
-    return weights_.const_data_ptr<double>()[e * n_ + i];
-  }
-  static double inverse(double of) { return of > kLeastWeight ? 1 / of : 0; }
-  // a_i and c_i.
-  double share(int64_t e, int64_t i) const {
-    return weight(e, i) *
-           (nonorm_ ? 1 / static_cast<double>(2 * n_) : inverse(sums_[static_cast<size_t>(e)]));
-  }
-  double scale(int64_t e, int64_t i) const {
-    return static_cast<double>(2 * n_ - 2) *
-           inverse(sums_[static_cast<size_t>(e)] - 2 * weight(e, i));
-  }
-  // Where column (view, sample) stands in rows of later samples (before) and of earlier ones.
-  int64_t position(int64_t view, int64_t sample, bool before) const {
-    return view == 0 ? sample + (before ? 1 : 0) : n_ + sample - (before ? 0 : 1);
+  void multiply(Term term, bool shift_by_receiver, const typename PairSweep<T>::Columns& columns) {
+    sweep_.multiply(term, temperature(), shift_, shift_by_receiver, columns);
   }
 
-  PairSweep<T> sweep_;
-  const Tensor &z1_, &z2_;
-  const std::optional<Tensor>& index_;
-  int64_t n_, k_;
-  bool nonorm_;
-  Tensor weights_;            // (K, N) double
-  ViewColumns u_;             // weights of the views
-  std::vector<double> sums_;  // (K) s
-  std::vector<double> grad_;  // (K, 2, N) with respect to u
+  // Between (K, 2, N) in float64 and the sweep's own layout in T.
+  ViewColumns columns(const Tensor& x) const {
+    auto out = sweep_.zeros(x.size(0));
+    sweep_.by_view(out).copy_(x);
+    return out;
+  }
+  Tensor by_view(const ViewColumns& columns) const {
+    return sweep_.by_view(columns).to(at::kDouble);
+  }
+  ViewColumns zeros_like(const ViewColumns& columns) const { return sweep_.zeros(columns.size(0)); }
+
+  const Features& features_;
+  PairSweep<T>& sweep_;
+  std::optional<ViewColumns> shift_;  // m
 };
 
 template <class T>
-std::tuple<Tensor, Tensor, Tensor> compute(const Tensor& z1, const Tensor& z2,
-                                           const Tensor& weights,
-                                           const std::optional<Tensor>& index, double temperature,
-                                           double irm_temperature, double irm_weight, bool nonorm) {
-  Risk<T> risk(z1, z2, weights, index, nonorm);
-  const auto rows = risk.rows(temperature);
-  std::vector<double> penalty;
-  if (temperature == irm_temperature) {
-    const auto positions = risk.positions(rows);
-    penalty = positions.penalty;
-    risk.add_gradient(rows, 1, irm_weight, positions);
-  } else {
-    const auto irm_rows = risk.rows(irm_temperature);
-    const auto positions = risk.positions(irm_rows);
-    penalty = positions.penalty;
-    risk.add_gradient(rows, 1, 0, positions);
-    if (irm_weight != 0) risk.add_gradient(irm_rows, 0, irm_weight, positions);
-  }
-  return {risk.values(rows.contrastive), risk.values(penalty), risk.gradient()};
+std::tuple<Tensor, Tensor, Tensor> run(const Features& features, const Tensor& weights,
+                                       double temperature, double irm_temperature,
+                                       double irm_weight, bool nonorm) {
+  PairSweep<T> sweep(features.z1, features.z2, features.index, /*cross=*/false);
+  SweepProducts<T> products(features, sweep, temperature);
+  SweepProducts<T> irm_products(features, sweep, irm_temperature);
+  return partition_risk_closed_form<Loops>(products,
+                                           temperature == irm_temperature ? products : irm_products,
+                                           weights, irm_weight, nonorm);
 }
 
 }  // namespace
@@ -272,8 +98,12 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
                                                   bool nonorm, const std::optional<Tensor>& index) {
-  const auto run = z1.scalar_type() == at::kFloat ? compute<float> : compute<double>;
-  return run(z1, z2, weights, index, temperature, irm_temperature, irm_weight, nonorm);
+  at::NoGradGuard no_grad;
+  const auto dtype = z1.scalar_type();
+  const auto run_in = dtype == at::kFloat ? run<float> : run<double>;
+  const auto [contrastive, penalty, grad] =
+      run_in({z1, z2, index}, weights, temperature, irm_temperature, irm_weight, nonorm);
+  return {contrastive.to(dtype), penalty.to(dtype), grad.to(dtype)};
 }
 
 }  // namespace ipirm::ops::fused
