@@ -4,21 +4,18 @@
 #include <torch/torch.h>
 
 #include "ipirm/ops/partition_risk.h"
+#include "ops/operator_inputs.h"
 
 namespace {
 
 // Arguments: samples n, environments K, 1 where T' = T.
 void partition_risk(benchmark::State& state) {
-  torch::manual_seed(0);
-  const auto unit = [&] {
-    return torch::nn::functional::normalize(torch::randn({state.range(0), 128}));
-  };
-  const auto z1 = unit(), z2 = unit();
-  const auto weights = torch::randn({state.range(0), state.range(1)}).softmax(1);
+  const auto in =
+      ipirm::ops::random_inputs(state.range(0), 128, state.range(1)).to(torch::kFloat32);
   const double irm_temperature = state.range(2) != 0 ? 0.5 : 0.4;
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        ipirm::ops::partition_risk(z1, z2, weights, 0.5, irm_temperature, 0.5));
+        ipirm::ops::partition_risk(in.z1, in.z2, in.weights, 0.5, irm_temperature, 0.5));
   }
 }
 

@@ -14,6 +14,7 @@
 
 #include "ipirm/ops/environment_loss.h"
 #include "ipirm/ops/partition_risk.h"
+#include "ops/operator_inputs.h"
 #include "ops/work_pool.h"
 
 namespace ipirm::ops {
@@ -83,10 +84,8 @@ TEST_P(ShareOut, TheLowestUnitsErrorIsThrownAndTheOthersRun) {
 TEST_P(ShareOut, ResultsAreThoseOfOneThreadToTheBit) {
   const auto all = [] {
     torch::manual_seed(4);
-    const auto unit = [] {
-      return torch::nn::functional::normalize(torch::randn({700, 24})).requires_grad_(true);
-    };
-    const auto z1 = unit(), z2 = unit();
+    const auto z1 = unit_rows(700, 24, torch::kFloat32).requires_grad_(true),
+               z2 = unit_rows(700, 24, torch::kFloat32).requires_grad_(true);
     const auto [c, p, g] = partition_risk(z1, z2, torch::rand({700, 3}), .5, .4, .5);
     const auto [ec, ep] =
         environment_loss(z1, z2, torch::randint(0, 3, {4, 700}, torch::kInt64), 3, .5, .5);

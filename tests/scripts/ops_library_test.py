@@ -91,6 +91,12 @@ class Operators(unittest.TestCase):
                     (grad.square().sum() + z1.sum()).backward()
                 (grad.detach() * z1).sum().backward()
 
+    def test_an_index_chooses_rows(self):
+        z1, z2, w = self.batch()
+        index = torch.tensor([3, 0, 7, 3])
+        chosen = OPS.partition_risk(z1, z2, w[:4], .5, .4, 1., index=index)
+        torch.testing.assert_close(chosen, OPS.partition_risk(z1[index], z2[index], w[:4], .5, .4, 1.), rtol=0, atol=0)
+
     def test_fake_tensors_have_the_right_shapes(self):
         with FakeTensorMode():
             z, w = torch.empty(10, 6), torch.empty(10, 3)
@@ -108,8 +114,12 @@ class Operators(unittest.TestCase):
         z1, z2, w = self.batch(dtype=torch.float32)
         checks = ("test_schema", "test_autograd_registration", "test_faketensor")
         torch.library.opcheck(OPS.partition_risk.default, (z1, z2, w, .5, .5, 1.), test_utils=checks)
+        torch.library.opcheck(OPS.partition_risk.default, (z1, z2, w[:4], .5, .5, 1., True, torch.arange(4)), test_utils=checks)
+        torch.library.opcheck(OPS.partition_risk_mixup.default, (z1, z2, w, w[:, 0].contiguous(), None, .5, 1.), test_utils=checks)
         z1.requires_grad_(True)
-        torch.library.opcheck(OPS.environment_loss.default, (z1, z2, torch.zeros(1, 10, dtype=torch.long), 2, .5, .5), test_utils=checks)
+        for temperature in (.5, .02):  # the fused form, and that of ATen operations, look alike to the compiler
+            torch.library.opcheck(OPS.environment_loss.default, (z1, z2, torch.zeros(1, 10, dtype=torch.long), 2, temperature, .5),
+                                  test_utils=checks + ("test_aot_dispatch_static",))
 
     # What each operator gives for inputs of one type: its outputs, then the gradients.
     def results(self, z1, z2, w, autocast=None):
