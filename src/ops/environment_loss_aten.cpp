@@ -39,17 +39,19 @@ struct Inputs {
 
 // One partition's environments and, after a first pass over the rows, their terms.
 struct Partition {
-  Tensor of_view;      // (M) int64 environment
-  Tensor member;       // (K, M) 1 where the view belongs to the environment
-  Tensor row_weight;   // (M) w_i
-  Tensor before;       // (M) flat index into g (K, M) of column j's position in rows of later
-  Tensor after;        // (M) samples, and of earlier ones
+  Tensor label;       // (M) int64, the view's environment
+  Tensor member;      // (K, M) 1 where the view belongs to the environment
+  Tensor row_weight;  // (M) w_i
+  // (M) flat indices into g (K, M): column j's position in rows of later samples than its own, and
+  // in rows of earlier ones.
+  Tensor before, after;
   Tensor row_loss;     // (M) log Σ_j exp(l_ij) - l_ip at T
   Tensor log_sum;      // (M, 1) log Σ_j exp(l_ij) at T
   Tensor irm_log_sum;  // (M, 1) the same at T'
   Tensor row_g0;       // (M) w_i (q_ip - 1) l_ip at T'
-  Tensor sum_before;   // (M) Σ_i w_i q_ij l_ij at T' over rows of later samples than the column's
-  Tensor sum_after;    // (M) and of earlier ones
+  // (M) Σ_i w_i q_ij l_ij at T' over rows of later samples than the column's, and over rows of
+  // earlier ones.
+  Tensor sum_before, sum_after;
 };
 
 // Rows [begin, end) of S, none of which straddles the two views.
@@ -57,14 +59,14 @@ struct Block {
   int64_t begin, end;
   Tensor s;        // (rows, M)
   Tensor later;    // (rows, M) bool: the row's sample comes after the column's
-  Tensor earlier;  // (rows, M) bool: before it
+  Tensor earlier;  // (rows, M) bool: the row's sample comes before the column's
 };
 
 Partition make_partition(const Inputs& in, const Tensor& environment) {
   const auto options = in.z.options();
   const int64_t m = in.m();
   Partition out;
-  out.of_view = environment.repeat(2);
+  out.label = environment.repeat(2);
   const auto member = at::arange(in.num_env, environment.options()).unsqueeze(1) ==
                       environment.unsqueeze(0);                                   // (K, B)
   const auto count = member.sum(1);                                               // (K)
@@ -91,8 +93,8 @@ void for_each_block(const Inputs& in, Visit visit) {
   const int64_t rows = rows_of_block(in.m() * in.z.element_size() * kBlockBuffers, in.limits, n);
   const auto sample = at::arange(n, in.z.options().dtype(at::kLong)).repeat(2);
   for (int64_t view = 0; view < 2; ++view) {
-    for (int64_t first = 0; first < n; first += rows) {
-      Block block{view * n + first, view * n + std::min(first + rows, n), {}, {}, {}};
+    for (int64_t begin = 0; begin < n; begin += rows) {
+      Block block{view * n + begin, view * n + std::min(begin + rows, n), {}, {}, {}};
       block.s = at::mm(in.z.slice(0, block.begin, block.end), in.z.t());
       const auto row_sample = sample.slice(0, block.begin, block.end).unsqueeze(1);
       block.later = row_sample > sample;
@@ -103,18 +105,19 @@ void for_each_block(const Inputs& in, Visit visit) {
 }
 
 // The entries (i, i) of a block's rows, or those (i, p(i)).
-Tensor own_entries(const Block& block, const Tensor& of) {
-  return of.narrow(1, block.begin, block.end - block.begin).diagonal();
+Tensor own_entries(const Block& block, const Tensor& matrix) {
+  return matrix.narrow(1, block.begin, block.end - block.begin).diagonal();
 }
-Tensor positive_entries(const Inputs& in, const Block& block, const Tensor& of) {
+Tensor positive_entries(const Inputs& in, const Block& block, const Tensor& matrix) {
   const int64_t n = in.batch();
-  return of.narrow(1, block.begin < n ? block.begin + n : block.begin - n, block.end - block.begin)
+  return matrix
+      .narrow(1, block.begin < n ? block.begin + n : block.begin - n, block.end - block.begin)
       .diagonal();
 }
 
 // (rows, M) bool: j is no logit of row i (another environment, or i itself).
 Tensor left_out(const Block& block, const Partition& partition) {
-  auto other = partition.of_view.slice(0, block.begin, block.end).unsqueeze(1) != partition.of_view;
+  auto other = partition.label.slice(0, block.begin, block.end).unsqueeze(1) != partition.label;
   own_entries(block, other).fill_(true);
   return other;
 }
@@ -185,14 +188,14 @@ struct Factors {
 Factors make_factors(const Inputs& in, const Partition& partition, const Tensor& grad_contrastive,
                      const Tensor& grad_penalty) {
   const auto of_row = [&](const Tensor& by_environment, double temperature) {
-    return (by_environment.index_select(0, partition.of_view) * partition.row_weight / temperature)
+    return (by_environment.index_select(0, partition.label) * partition.row_weight / temperature)
         .unsqueeze(1);
   };
   const auto g = position_gradient(in, partition);
   const auto twice = 2 * g.flatten();
   return {of_row(grad_contrastive, in.temperature), of_row(grad_penalty, in.irm_temperature),
-          g.select(1, 0).index_select(0, partition.of_view),
-          twice.index_select(0, partition.before), twice.index_select(0, partition.after)};
+          g.select(1, 0).index_select(0, partition.label), twice.index_select(0, partition.before),
+          twice.index_select(0, partition.after)};
 }
 
 // Adds one partition's share of dloss/dS (rows, M) for a block.

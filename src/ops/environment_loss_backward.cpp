@@ -44,7 +44,7 @@ struct Factors {
   Tensor penalty;                 // dL/dpenalty w_i / D_i at T'
   Tensor penalty_row;             // the same times -Q_i
   Tensor before;                  // 2 R of the view in rows of later samples
-  Tensor after;                   // and of earlier ones
+  Tensor after;                   // 2 R of the view in rows of earlier samples
   Tensor positive, irm_positive;  // (M) dL/dl_ip at T and at T'
 };
 
@@ -71,17 +71,17 @@ Factors make_factors(const Environments& env, State& state, const Tensor& grad_c
       const double l = s_ip[sample] / temperature, irm_l = s_ip[sample] / irm_temperature;
       const double own = std::exp(l), irm_own = std::exp(irm_l);
       for (int64_t partition = 0; partition < env.p; ++partition) {
-        const size_t at = env.index(partition, sample);
-        const int64_t c = env.column[at], to = i * columns + c;
-        if (env.size_of(at) < 2) continue;  // no risk, no gradient
-        const double w = env.weight(at), d = state.sum(partition)[i],
+        const size_t entry = env.index(partition, sample);
+        const int64_t c = env.column[entry], to = i * columns + c;
+        if (env.size_of(entry) < 2) continue;  // no risk, no gradient
+        const double w = env.weight(entry), d = state.sum(partition)[i],
                      irm_d = state.irm_sum(partition)[i], q_sum = state.row(partition)[i];
         member[to] = 1;
         contrastive[to] = to_contrastive[c] * w / d;
         penalty[to] = to_penalty[c] * w / irm_d;
         penalty_row[to] = -penalty[to] * q_sum;
-        before[to] = 2 * g[env.position(at, view, true)];
-        const int64_t place = env.position(at, view, false);
+        before[to] = 2 * g[env.position(entry, view, true)];
+        const int64_t place = env.position(entry, view, false);
         if (place >= 0) after[to] = 2 * g[place];
         const double g_0 = g[c * m];
         positive[i] += to_contrastive[c] * w * (own / d - 1);
@@ -105,18 +105,18 @@ class Gradient {
         width_((dim_ + kernels_.column_panel - 1) / kernels_.column_panel * kernels_.column_panel) {
     const Tensor z[] = {z1.contiguous(), z2.contiguous()};
     const T* source[] = {z[0].template const_data_ptr<T>(), z[1].template const_data_ptr<T>()};
-    const auto view_at = [&](int64_t view, int64_t sample) { return source[view] + sample * dim_; };
+    const auto row_of = [&](int64_t view, int64_t sample) { return source[view] + sample * dim_; };
     const auto options = z1.options().requires_grad(false);
     views_ = at::empty({2 * blocks_ * kBlock, width_}, options);
     out_ = at::empty({2, blocks_ * kBlock, width_}, options);
     T *views = views_.template mutable_data_ptr<T>(), *out = out_.template mutable_data_ptr<T>();
-    each_view([&](int64_t at, int64_t view, int64_t sample) {
-      std::fill_n(out + at * width_, width_, T{0});
-      std::fill_n(views + at * width_, width_, T{0});
-      if (sample < n_) std::copy_n(view_at(view, sample), dim_, views + at * width_);
+    each_view([&](int64_t place, int64_t view, int64_t sample) {
+      std::fill_n(out + place * width_, width_, T{0});
+      std::fill_n(views + place * width_, width_, T{0});
+      if (sample < n_) std::copy_n(row_of(view, sample), dim_, views + place * width_);
     });
-    rows_ = panels(kernels_.row_panel, dim_, view_at);
-    columns_ = panels(kernels_.column_panel, dim_, view_at);
+    rows_ = panels(kernels_.row_panel, dim_, row_of);
+    columns_ = panels(kernels_.column_panel, dim_, row_of);
   }
 
   // Pairs (a, a'), (M, F) each: A = a a'ᵀ. later, earlier: those of W for rows of later samples
@@ -152,8 +152,8 @@ class Gradient {
   template <class Visit>
   void each_view(Visit visit) const {
     share_out(2 * blocks_, [&](int64_t block) {
-      for (int64_t at = block * kBlock; at < (block + 1) * kBlock; ++at) {
-        visit(at, block / blocks_, at % (blocks_ * kBlock));
+      for (int64_t place = block * kBlock; place < (block + 1) * kBlock; ++place) {
+        visit(place, block / blocks_, place % (blocks_ * kBlock));
       }
     });
   }
@@ -162,9 +162,9 @@ class Gradient {
   Tensor panels(int64_t panel, int64_t numbers, Row row) const {
     auto out = at::empty({2 * blocks_ * kBlock, numbers}, views_.options());
     T* const all = out.template mutable_data_ptr<T>();
-    each_view([&](int64_t at, int64_t view, int64_t sample) {
+    each_view([&](int64_t place, int64_t view, int64_t sample) {
       const T* from = sample < n_ ? row(view, sample) : nullptr;
-      T* const to = all + at / panel * panel * numbers + at % panel;
+      T* const to = all + place / panel * panel * numbers + place % panel;
       for (int64_t k = 0; k < numbers; ++k) to[k * panel] = from != nullptr ? from[k] : T{0};
     });
     return out;

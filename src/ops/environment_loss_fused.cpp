@@ -95,8 +95,8 @@ class Forward {
     std::vector<double> out(env_.size.size(), 0.);
     for (size_t c = 0; c < out.size(); ++c) {
       for (int64_t k = 0; k < env_.views(); ++k) {
-        const double at = g[static_cast<int64_t>(c) * env_.views() + k];
-        out[c] += at * at;
+        const double g_k = g[static_cast<int64_t>(c) * env_.views() + k];
+        out[c] += g_k * g_k;
       }
     }
     return out;
@@ -118,9 +118,9 @@ class Forward {
   template <class Visit>
   void each_in_parallel(Visit visit) const {
     share_out_range(env_.p * env_.views(), 512, [&](int64_t begin, int64_t end) {
-      for (int64_t at = begin; at < end; ++at) {
-        const int64_t partition = at / env_.views(), sample = at % env_.b;
-        visit(partition, at / env_.b % 2, sample, env_.index(partition, sample));
+      for (int64_t place = begin; place < end; ++place) {
+        const int64_t partition = place / env_.views(), sample = place % env_.b;
+        visit(partition, place / env_.b % 2, sample, env_.index(partition, sample));
       }
     });
   }
@@ -132,12 +132,12 @@ class Forward {
   }
   // A value for each view in its own environment's column, 0 in the others.
   template <class Value>
-  ViewColumns columns(Value of) const {
+  ViewColumns columns(Value value_of) const {
     auto out = sweep_.zeros(env_.p * env_.k);
     T* to = out.template mutable_data_ptr<T>();
     each_in_parallel([&](int64_t, int64_t view, int64_t sample, size_t i) {
       to[env_.column[i] * sweep_.padded() + sweep_.place(view, sample)] =
-          static_cast<T>(of(view, sample, i));
+          static_cast<T>(value_of(view, sample, i));
     });
     return out;
   }
@@ -181,9 +181,10 @@ bool exponents_fit(const Tensor& z1, const Tensor& z2, double temperature, doubl
   const auto largest = [](const Tensor& z) {
     return z.scalar_type() == at::kFloat ? largest_square<float>(z) : largest_square<double>(z);
   };
-  const double first = largest(z1), second = largest(z2);
+  const double largest_z1 = largest(z1), largest_z2 = largest(z2);
   // std::max would lose a NaN that stands second.
-  const double bound = first < second || std::isnan(second) ? second : first;
+  const bool take_z2 = largest_z1 < largest_z2 || std::isnan(largest_z2);
+  const double bound = take_z2 ? largest_z2 : largest_z1;
   return exponents_are_safe(bound, std::min(temperature, irm_temperature));
 }
 

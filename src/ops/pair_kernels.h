@@ -22,23 +22,32 @@ enum class Pairs { kAll, kOthers, kColumnBefore, kColumnAfter };
 // One tile's share of out_i += Σ_j F_ij in_j and out_j += Σ_i F_ij in_i, F = E or H.
 template <class T>
 struct TileProduct {
-  const T* rows;     // packed row panels (see Kernels::row_panel), zeros beyond the last view
-  const T* columns;  // packed column panels
-  int64_t dim;       // d
-  int64_t num_rows, num_columns;  // views in each block, 1..kBlock
-  T* products;                    // kBlock * kBlock inner products kept between sweeps, or null
-  bool computed;                  // products holds them already
-  T scale;                        // log2(e) / T
+  // The two blocks' views in packed panels (see PairKernels), zeros beyond the last view.
+  const T *rows, *columns;
+  // d
+  int64_t dim;
+  // How many views each block has, 1..kBlock.
+  int64_t num_rows, num_columns;
+  // The kBlock * kBlock inner products that are kept between sweeps, or null; `computed` says
+  // whether they are there already.
+  T* products;
+  bool computed;
+  // log2(e) / T
+  T scale;
   Term term;
   Pairs pairs;
-  // Exponents are taken relative to log2(e) * m of one of the two views, or as they are (null).
+  // Exponents are relative to log2(e) * m of one of the two views, or taken as they are (null):
+  // to that of the view which receives where shift_by_receiver, else of the one which gives.
   const T *row_shift, *column_shift;
-  bool shift_by_receiver;  // relative to the view that receives, else to the one that gives
-  // Column c of a weight matrix is at [c * stride]; the pointers stand at their block's first view.
+  bool shift_by_receiver;
+  // Column c of a weight matrix begins at [c * stride]; the pointers stand at their block's first
+  // view.
   int64_t num_weights, stride;
-  const T *row_in, *column_in;  // what rows and columns give
-  T *row_out, *column_out;      // what they receive, added to
-  int64_t column_out_stride;    // in place of stride in column_out
+  // What rows and columns give, and what they receive, to which it is added.
+  const T *row_in, *column_in;
+  T *row_out, *column_out;
+  // Takes the place of stride in column_out.
+  int64_t column_out_stride;
 };
 
 // One tile's share of out_i += Σ_j coefficient_ij z_j, for the rows alone, with coefficient =
@@ -47,28 +56,35 @@ struct TileProduct {
 // depend on which of the two samples comes first.
 template <class T>
 struct TileGradient {
-  const T *rows, *columns;  // packed panels of the views
-  int64_t dim;              // d
-  int64_t num_columns;      // views in the column block
-  T scale;                  // log2(e) / T
-  T inverse_temperature;    // 1 / T
-  int64_t num_factors;      // of A and of W
+  // The two blocks' views in packed panels.
+  const T *rows, *columns;
+  // d
+  int64_t dim;
+  // How many views the column block has.
+  int64_t num_columns;
+  // log2(e) / T and 1 / T
+  T scale, inverse_temperature;
+  // How many factors A has, and W.
+  int64_t num_factors;
   const T *row_a, *column_a;
-  // Rows of later samples than the column's, and of earlier ones; null: W is 0.
+  // Factors for rows of later samples than the column's, and of earlier ones; null where W is 0.
   const T *row_later, *column_later, *row_earlier, *column_earlier;
-  bool later,
-      earlier;  // which of the two the tile holds; both where its blocks' samples are the same
-  const T* column_views;  // (kBlock, width) z_j, row by row
-  int64_t width;          // d rounded up to the kernels' column_panel
-  T* out;                 // (kBlock, width)
+  // Which of the two kinds of rows the tile holds; both where its blocks' samples are the same.
+  bool later, earlier;
+  // (kBlock, width) z_j, row by row; width is d rounded up to the kernels' column_panel.
+  const T* column_views;
+  int64_t width;
+  // (kBlock, width)
+  T* out;
 };
 
 // Every set computes the same function; rounding differs between them.
 template <class T>
 struct PairKernels {
-  const char* name;  // "baseline", "avx2", "avx512"
-  int64_t row_panel,
-      column_panel;  // views in a packed panel: element k of view v at [k * panel + v]
+  // "baseline", "avx2", "avx512"
+  const char* name;
+  // Views in a packed panel of rows and of columns: element k of view v stands at [k * panel + v].
+  int64_t row_panel, column_panel;
   void (*multiply)(const TileProduct<T>&);
   void (*gradient)(const TileGradient<T>&);
 };

@@ -180,14 +180,14 @@ inline void elements(const TileProduct<T>& t, const Products<T>& s, int64_t row,
 
 // Adds num columns of weights' sums of one step; row sums stay vectors until the panel is done.
 template <class T, int num>
-inline void add_sums(const TileProduct<T>& t, int64_t first, int64_t row, int64_t column,
+inline void add_sums(const TileProduct<T>& t, int64_t first_weight, int64_t row, int64_t column,
                      const Products<T>& to_rows, const Products<T>& to_columns,
                      Vector<T>* row_sums) {
 #pragma GCC unroll 4
   for (int c = 0; c < num; ++c) {
-    const int64_t offset = (first + c) * t.stride;
+    const int64_t offset = (first_weight + c) * t.stride;
     const T* give = t.row_in + offset + row;
-    T* receive = t.column_out + (first + c) * t.column_out_stride + column;
+    T* receive = t.column_out + (first_weight + c) * t.column_out_stride + column;
     Vector<T> in[kVectors], out[kVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kVectors; ++v) {
@@ -212,11 +212,12 @@ inline void add_sums(const TileProduct<T>& t, int64_t first, int64_t row, int64_
 constexpr int kMostWeights = 16;  // columns of weights in one visit of a tile
 
 template <class T, Term term, Pairs pairs, bool shifted>
-void multiply_tile(const TileProduct<T>& t, int64_t first, int64_t last, bool computed) {
+void multiply_tile(const TileProduct<T>& t, int64_t first_weight, int64_t end_weight,
+                   bool computed) {
   Vector<T> row_sums[kMostWeights * kRows];
   Products<T> scratch, to_rows, other;
   for (int64_t row = 0; row < t.num_rows; row += kRows) {
-    for (int64_t i = 0; i < (last - first) * kRows; ++i) row_sums[i] = Vector<T>{};
+    for (int64_t i = 0; i < (end_weight - first_weight) * kRows; ++i) row_sums[i] = Vector<T>{};
     for (int64_t column = 0; column < t.num_columns; column += kColumns<T>) {
       // Steps lie one after the other in `products`.
       Products<T>* s = &scratch;
@@ -228,18 +229,19 @@ void multiply_tile(const TileProduct<T>& t, int64_t first, int64_t last, bool co
       }
       elements<T, term, pairs, shifted>(t, *s, row, column, to_rows, other);
       const Products<T>& to_columns = shifted ? other : to_rows;
-      int64_t c = first;
-      for (; c + 4 <= last; c += 4) {
-        add_sums<T, 4>(t, c, row, column, to_rows, to_columns, row_sums + (c - first) * kRows);
+      int64_t c = first_weight;
+      for (; c + 4 <= end_weight; c += 4) {
+        add_sums<T, 4>(t, c, row, column, to_rows, to_columns,
+                       row_sums + (c - first_weight) * kRows);
       }
-      Vector<T>* rest = row_sums + (c - first) * kRows;
-      if (last - c == 3) add_sums<T, 3>(t, c, row, column, to_rows, to_columns, rest);
-      if (last - c == 2) add_sums<T, 2>(t, c, row, column, to_rows, to_columns, rest);
-      if (last - c == 1) add_sums<T, 1>(t, c, row, column, to_rows, to_columns, rest);
+      Vector<T>* rest = row_sums + (c - first_weight) * kRows;
+      if (end_weight - c == 3) add_sums<T, 3>(t, c, row, column, to_rows, to_columns, rest);
+      if (end_weight - c == 2) add_sums<T, 2>(t, c, row, column, to_rows, to_columns, rest);
+      if (end_weight - c == 1) add_sums<T, 1>(t, c, row, column, to_rows, to_columns, rest);
     }
-    for (int64_t c = first; c < last; ++c) {
+    for (int64_t c = first_weight; c < end_weight; ++c) {
       for (int r = 0; r < kRows; ++r) {
-        const Vector<T> sums = row_sums[(c - first) * kRows + r];
+        const Vector<T> sums = row_sums[(c - first_weight) * kRows + r];
         T sum = 0;
         for (int i = 0; i < kLanes<T>; ++i) sum += sums[i];
         t.row_out[c * t.stride + row + r] += sum;
@@ -251,13 +253,13 @@ void multiply_tile(const TileProduct<T>& t, int64_t first, int64_t last, bool co
 template <class T, Term term, Pairs pairs>
 void multiply_pairs(const TileProduct<T>& t) {
   bool computed = t.computed;
-  for (int64_t first = 0; first < t.num_weights; first += kMostWeights) {
-    const int64_t last =
-        first + kMostWeights < t.num_weights ? first + kMostWeights : t.num_weights;
+  for (int64_t first_weight = 0; first_weight < t.num_weights; first_weight += kMostWeights) {
+    const int64_t end_weight =
+        first_weight + kMostWeights < t.num_weights ? first_weight + kMostWeights : t.num_weights;
     if (t.row_shift != nullptr) {
-      multiply_tile<T, term, pairs, true>(t, first, last, computed);
+      multiply_tile<T, term, pairs, true>(t, first_weight, end_weight, computed);
     } else {
-      multiply_tile<T, term, pairs, false>(t, first, last, computed);
+      multiply_tile<T, term, pairs, false>(t, first_weight, end_weight, computed);
     }
     computed = true;
   }
@@ -288,35 +290,37 @@ template <class T>
 inline void step_coefficients(const TileGradient<T>& t, int64_t row, int64_t column, T* to) {
   Products<T> s, a, later, earlier;
   inner_products<T>(t.rows + row * t.dim, t.columns + column * t.dim, t.dim, s);
-  const int64_t row_at = row * t.num_factors, column_at = column * t.num_factors;
-  inner_products<T>(t.row_a + row_at, t.column_a + column_at, t.num_factors, a);
+  const int64_t row_factors = row * t.num_factors, column_factors = column * t.num_factors;
+  inner_products<T>(t.row_a + row_factors, t.column_a + column_factors, t.num_factors, a);
   const bool weighted = t.row_later != nullptr;
   if (weighted && t.later) {
-    inner_products<T>(t.row_later + row_at, t.column_later + column_at, t.num_factors, later);
+    inner_products<T>(t.row_later + row_factors, t.column_later + column_factors, t.num_factors,
+                      later);
   }
   if (weighted && t.earlier) {
-    inner_products<T>(t.row_earlier + row_at, t.column_earlier + column_at, t.num_factors, earlier);
+    inner_products<T>(t.row_earlier + row_factors, t.column_earlier + column_factors, t.num_factors,
+                      earlier);
   }
   using Integer = typename Simd<T>::Integer;
   for (int r = 0; r < kRows; ++r) {
     for (int v = 0; v < kVectors; ++v) {
       Vector<T> e = power_of_two<T, false>(s[r][v], t.scale, Vector<T>{});
-      const int64_t first = column + v * kLanes<T>;
+      const int64_t first_column = column + v * kLanes<T>;
       if (t.later && t.earlier) {
         e = reinterpret_cast<Vector<T>>(reinterpret_cast<Integer>(e) &
-                                        counts<T, Pairs::kOthers>(row + r, first));
+                                        counts<T, Pairs::kOthers>(row + r, first_column));
       }
       Vector<T> coefficient = a[r][v];
       if (weighted) {
         const Vector<T> w =
             !t.earlier ? later[r][v]
-            : !t.later
-                ? earlier[r][v]
-                : (counts<T, Pairs::kColumnBefore>(row + r, first) ? later[r][v] : earlier[r][v]);
+            : !t.later ? earlier[r][v]
+                       : (counts<T, Pairs::kColumnBefore>(row + r, first_column) ? later[r][v]
+                                                                                 : earlier[r][v]);
         coefficient += (s[r][v] * t.inverse_temperature + T{1}) * w;
       }
       coefficient *= e;
-      for (int i = 0; i < kLanes<T>; ++i) to[(first + i) * kRows + r] = coefficient[i];
+      for (int i = 0; i < kLanes<T>; ++i) to[(first_column + i) * kRows + r] = coefficient[i];
     }
   }
 }

@@ -25,8 +25,10 @@ void use_huge_pages([[maybe_unused]] const at::Tensor& memory) {
   constexpr uintptr_t kPage = uintptr_t{2} << 20;
   const auto begin = reinterpret_cast<uintptr_t>(memory.data_ptr());
   const uintptr_t end = (begin + memory.nbytes()) / kPage * kPage;
-  const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_HUGEPAGE);
+  const uintptr_t first_page = (begin + kPage - 1) / kPage * kPage;
+  if (first_page < end) {
+    madvise(reinterpret_cast<void*>(first_page), end - first_page, MADV_HUGEPAGE);
+  }
 #endif
 }
 
@@ -67,9 +69,9 @@ void PairSweep<T>::pack(const at::Tensor& z1, const at::Tensor& z2, const int64_
       TORCH_CHECK(sample >= n_ || (from >= 0 && from < z1.size(0)), "index[", sample, "] is ", from,
                   "; the features have ", z1.size(0), " rows");
       for (int64_t view = 0; view < 2; ++view) {
-        const int64_t at = place(view, sample);
+        const int64_t view_place = place(view, sample);
         const auto panel = [&](T* panels, int64_t width) {
-          return panels + at / width * width * dim_ + at % width;
+          return panels + view_place / width * width * dim_ + view_place % width;
         };
         T* row = panel(rows, kernels_.row_panel);
         T* column = panel(columns, kernels_.column_panel);
@@ -156,15 +158,15 @@ template <class T>
 void PairSweep<T>::run_lane(int64_t lane, const TileProduct<T>& task,
                             const Pointers& columns) const {
   const auto tiles = static_cast<int64_t>(tiles_.size());
-  const int64_t first = lane * tiles / lanes_, last = (lane + 1) * tiles / lanes_;
+  const int64_t first_tile = lane * tiles / lanes_, end_tile = (lane + 1) * tiles / lanes_;
   const int64_t kept = products_.size(1), tile_size = kBlock * kBlock;
   T* const products = products_.mutable_data_ptr<T>() + lane * kept * tile_size;
-  for (int64_t i = first; i < last; ++i) {
-    auto of_tile = task;
-    const bool keep = i - first < kept;
-    of_tile.products = keep ? products + (i - first) * tile_size : nullptr;
-    of_tile.computed = keep && computed_;
-    run(tiles_[static_cast<size_t>(i)], of_tile, columns);
+  for (int64_t i = first_tile; i < end_tile; ++i) {
+    auto tile_task = task;
+    const bool keep = i - first_tile < kept;
+    tile_task.products = keep ? products + (i - first_tile) * tile_size : nullptr;
+    tile_task.computed = keep && computed_;
+    run(tiles_[static_cast<size_t>(i)], tile_task, columns);
   }
 }
 
