@@ -16,20 +16,27 @@ namespace ipirm::partition {
 
 // n samples of one batch, on the device of the search.
 struct FeatureBatch {
-  torch::Tensor index;   // (n) int64: positions in the set
-  torch::Tensor z1, z2;  // projections of two views: (n, d), or those of more samples
-  std::optional<torch::Tensor> rows = {};  // (n) int64: which rows of z1 and z2 are the batch's
-  std::optional<loss::Mix> mix = {};       // how the first views were mixed: chooses the MixUp risk
+  // (n) int64: the samples' positions in the set.
+  torch::Tensor index;
+  // Projections of two views: (n, d), or those of more samples.
+  torch::Tensor z1, z2;
+  // (n) int64: which rows of z1 and z2 are the batch's. All, in their order, where it is not given.
+  std::optional<torch::Tensor> rows = {};
+  // How the first views were mixed. It chooses the risk under MixUp.
+  std::optional<loss::Mix> mix = {};
 };
 
 // Where the features of each pass come from.
 class FeatureSource {
  public:
   virtual ~FeatureSource() = default;
-  virtual int64_t size() const = 0;  // N samples
+  // N samples.
+  virtual int64_t size() const = 0;
   virtual int64_t batches_per_pass() const = 0;
-  virtual void start_pass(int64_t pass) = 0;       // 0, 1, ...
-  virtual std::optional<FeatureBatch> next() = 0;  // nothing after the last batch of the pass
+  // Passes are numbered 0, 1, ...
+  virtual void start_pass(int64_t pass) = 0;
+  // Nothing after the last batch of the pass.
+  virtual std::optional<FeatureBatch> next() = 0;
 };
 
 // Features embedded once, visited in a fresh order each pass; the last, smaller batch counts.
@@ -56,31 +63,42 @@ class BankSource : public FeatureSource {
   uint64_t seed_ = 0, maximization_ = 0;
 };
 
-// What one pass came to; means over its batches.
+// The means of one pass over its batches.
 struct PassReport {
-  int64_t pass = 0;  // from 0
+  // Passes are numbered from 0.
+  int64_t pass = 0;
   double risk = 0, contrastive = 0, invariance = 0, balance = 0;
+  // The least risk of the passes so far.
   double best_risk = 0;
   double lr = 0;
 };
 
 struct Maximization {
-  torch::Tensor logits;  // (N, K) the best partition: logits after the pass of least mean risk
-  torch::Tensor last;    // (N, K) the logits at the stop
-  int64_t passes = 0;    // made
+  // (N, K): the best partition, which is the logits after the pass of least mean risk.
+  torch::Tensor logits;
+  // (N, K): the logits at the stop.
+  torch::Tensor last;
+  // The number of passes that were made.
+  int64_t passes = 0;
   int64_t best_pass = 0;
   double best_risk = 0;
-  bool interrupted = false;  // stop() ended it
+  // stop() ended the search.
+  bool interrupted = false;
 };
 
 // A search after some whole passes: all that it needs to go on, to the same bits. Shares no memory
 // with the search, so that it may be saved while that goes on.
 struct SearchState {
-  int64_t passes = 0;           // made
-  torch::Tensor logits;         // (N, K) as they stand
-  torch::Tensor first, second;  // (N, K) Adam's moments
-  torch::Tensor step;           // Adam's number of steps, float32 scalar
-  torch::Tensor best;           // (N, K) undefined before the first pass
+  // The number of passes that were made.
+  int64_t passes = 0;
+  // (N, K), as they stand.
+  torch::Tensor logits;
+  // (N, K): Adam's moments.
+  torch::Tensor first, second;
+  // Adam's number of steps, a float32 scalar.
+  torch::Tensor step;
+  // (N, K); undefined before the first pass.
+  torch::Tensor best;
   int64_t best_pass = 0;
   double best_risk = 0;
 };

@@ -13,8 +13,10 @@ namespace ipirm::partition {
 
 // A penalty on uneven environments and its gradient.
 struct Balance {
-  torch::Tensor value;  // scalar
-  torch::Tensor grad;   // (n, K) with respect to the weights
+  // Scalar.
+  torch::Tensor value;
+  // (n, K) with respect to the weights.
+  torch::Tensor grad;
 };
 
 // weights (n, K), rows sum to 1. H is the entropy in nats of the mean row: -H; relaxed: max(0,
@@ -23,12 +25,15 @@ Balance balance(const torch::Tensor& weights, const BalanceOptions& options);
 
 // One batch's risk; all scalars on the batch's device.
 struct Risk {
-  torch::Tensor
-      risk;  // -(contrastive + irm_weight * invariance) + balance: what the search minimizes
-  torch::Tensor contrastive;  // mean over the environments
-  torch::Tensor invariance;   // v1: mean penalty; v2: unbiased variance of the contrastive terms
+  // -(contrastive + irm_weight * invariance) + balance: what the search minimizes.
+  torch::Tensor risk;
+  // Mean over the environments.
+  torch::Tensor contrastive;
+  // v1: their mean penalty; v2: the unbiased variance of their contrastive terms.
+  torch::Tensor invariance;
   torch::Tensor balance;
-  torch::Tensor grad;  // (n, K) d risk / d logits
+  // (n, K) d risk / d logits.
+  torch::Tensor grad;
 };
 
 // z1, z2 (n, d) projections, logits (n, K) of the partition; rows (n) int64 chooses among more rows

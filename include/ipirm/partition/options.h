@@ -44,15 +44,16 @@ struct MaximizeOptions {
   RiskOptions risk;
   int64_t num_env = 2;   // K, >= 2
   bool offline = false;  // embed once, instead of fresh views each pass
-  bool random_init =
-      false;  // start each maximization from random logits, not from the last partition
+  // Start each maximization from random logits, not from the last partition.
+  bool random_init = false;
   int64_t batch_size = 3096;  // samples, >= 2; 0: the whole set in one batch
   int64_t passes = 61;        // at most, 1..4096
   double lr = 0.5;            // Adam, > 0
-  std::vector<int64_t> milestones = {5,
-                                     35};  // passes after which lr is multiplied by .2, ascending
-  int64_t stop_after =
-      50;  // passes that are always made (numbered from 0: may stop after a pass > this)
+  // Passes after which lr is multiplied by .2, ascending.
+  std::vector<int64_t> milestones = {5, 35};
+  // Passes that are always made. They are numbered from 0: the search may stop after a pass of a
+  // higher number.
+  int64_t stop_after = 50;
   int64_t patience = 5;  // passes without a new best before stopping
   bool shuffle = true;   // a fresh order each pass
   uint64_t seed = 1234;

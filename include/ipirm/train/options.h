@@ -12,8 +12,8 @@ struct TrainOptions {
   double weight_decay = 1e-6;   // L2, in the gradient, >= 0
   double penalty_weight = 1.0;  // lambda 1, >= 0
   int64_t penalty_iters = 0;    // epochs before which the penalty's weight is 0, >= 0
-  bool increasing_weight =
-      false;  // the penalty's weight grows linearly from 0 at epoch 1 to penalty_weight at the last
+  // The penalty's weight grows linearly from 0 at epoch 1 to penalty_weight at the last epoch.
+  bool increasing_weight = false;
   int64_t maximize_iter = 30;    // epochs between maximizations, >= 1
   bool retain_group = false;     // all partitions so far count, not the newest alone
   int64_t retain_group_set = 0;  // with retain_group: the newest so many alone; 0: all
