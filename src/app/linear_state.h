@@ -14,13 +14,13 @@
 namespace ipirm::app {
 
 struct LinearState {
-  int64_t epoch = 0;                          // whole epochs done
-  uint32_t encoder = 0;                       // checksum of the weights that are evaluated
-  data::Fingerprint train, test;              // of the two sets
-  std::vector<eval::LinearEpoch> last, best;  // one a factor; best: the first of the highest
-                                              // test_top1
-  std::array<uint64_t, 2> text_sizes = {};    // bytes of result.txt and metrics.jsonl
-  eval::NamedTensors probe;                   // LinearProbe::state()
+  int64_t epoch = 0;                        // whole epochs done
+  uint32_t encoder = 0;                     // checksum of the weights that are evaluated
+  data::Fingerprint train, test;            // of the two sets
+  std::vector<eval::LinearEpoch> last;      // the newest epoch of each factor
+  std::vector<eval::LinearEpoch> best;      // the first of those with its highest test_top1
+  std::array<uint64_t, 2> text_sizes = {};  // bytes of result.txt and metrics.jsonl
+  eval::NamedTensors probe;                 // LinearProbe::state()
 };
 
 checkpoint::StateDict to_tensors(const LinearState& state);

@@ -32,8 +32,8 @@ std::string out_of_memory(const std::string& where, const std::string& details) 
 // other failures. They have no exception type of their own.
 std::optional<std::string> memory_failure(const std::string& what) {
   constexpr std::string_view kTried = "you tried to allocate ";
-  if (const auto at = what.find(kTried); at != std::string::npos) {
-    const auto number = what.substr(at + kTried.size());
+  if (const auto place = what.find(kTried); place != std::string::npos) {
+    const auto number = what.substr(place + kTried.size());
     return cat("an allocation of ", number.substr(0, number.find(' ')), " bytes failed");
   }
   for (const char* words : {"could not create a primitive", "could not create a memory",

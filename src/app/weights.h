@@ -19,8 +19,8 @@ checkpoint::NamedWeights read_weights(const std::filesystem::path& source,
 void load_weights(model::Model& model, const checkpoint::NamedWeights& weights,
                   const std::filesystem::path& source);
 
-// Both for a network that is made already: refuses a file of another architecture or width, naming
-// the flags to give, and leaves the head as it is where the file holds none.
+// Does both for a network that exists already: refuses a file of another architecture or width,
+// naming the flags to give, and leaves the head as it is where the file holds none.
 void load_pretrained(model::Model& model, const std::filesystem::path& source);
 
 }  // namespace ipirm::app

@@ -33,8 +33,8 @@ inline void resample_block(const uint8_t* in, ptrdiff_t in_stride, int number, c
   __m256i high_0 = _mm256_setzero_si256(), high_1 = high_0;
   __m256i low_0 = _mm256_set1_epi32(kHalf), low_1 = low_0;
   for (int t = 0; t < number; t += 2, in += 2 * in_stride, pair += 2) {
-    const uint8_t* next =
-        t + 1 < number ? in + in_stride : in;  // the last weight of an odd number is 0
+    // Where the number is odd, the second weight of the last pair is 0.
+    const uint8_t* next = t + 1 < number ? in + in_stride : in;
     const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
     const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(next));
     const __m256i first = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(a, b));
@@ -174,8 +174,8 @@ inline void widen_tile(const uint8_t* in, float* out) {
 }
 
 inline void narrow_tile(const float* in, uint8_t* out) {
-  const __m256i order =
-      _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // undoes the packs' work within 128-bit halves
+  // Undoes what the packs do within 128-bit halves.
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   for (int i = 0; i < kTile; i += 32) {
     const __m256i a = _mm256_cvttps_epi32(_mm256_load_ps(in + i));
     const __m256i b = _mm256_cvttps_epi32(_mm256_load_ps(in + i + 8));

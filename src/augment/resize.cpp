@@ -34,8 +34,8 @@ struct Channel {
 
 // The channel with neighbouring lanes: where it lies if it lies so, otherwise a copy.
 Lines lines_of(const Channel& in, std::vector<uint8_t>& memory) {
-  constexpr int kNarrow =
-      16;  // the kernels' vector: fewer lanes take a slower path, so they are filled up
+  // The kernels' vector: fewer lanes would take a slower path, so they are filled up.
+  constexpr int kNarrow = 16;
   if (in.lane_stride == 1 && in.lanes >= kNarrow) return {in.origin, in.line_stride, in.lanes};
   const int stride = in.lanes < kNarrow ? kNarrow : in.lanes;
   uint8_t* out = grown(memory, static_cast<size_t>(stride) * static_cast<size_t>(in.lines));

@@ -23,9 +23,9 @@ class PickleObjects {
   void push_global(const std::string& module, const std::string& name);
   // Pops arguments and callable, pushes what the call gives.
   void reduce();
-  // The value that an instance of this class is, whatever it is made of.
+  // Pushes the value that stands for an instance of this class, whatever it is made of.
   void push_instance(ValueId of_class);
-  // An opaque value: what `name` ("builtins.set") makes.
+  // Pushes an opaque value, which stands for what `name` ("builtins.set") would make.
   void push_opaque(const std::string& name);
   // Pops a state, which says nothing about the elements of the value that it is set on.
   void build();

@@ -30,7 +30,7 @@ class PickleStack {
   void set_position(size_t opcode_at) { opcode_at_ = opcode_at; }
   [[noreturn]] void fail(const std::string& problem) const;
 
-  // A new value, on the stack or not. At most kMaxValues of them.
+  // Makes a new value, which push() puts on the stack as well. There are at most kMaxValues.
   ValueId make(Value::Kind kind, int64_t number = 0);
   ValueId make_dict(Ids items);
   void push(Value::Kind kind, int64_t number = 0) { stack_.push_back(make(kind, number)); }

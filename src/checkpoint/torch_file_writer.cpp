@@ -29,8 +29,8 @@ class PickleWriter {
   void add(const std::string& name, const torch::Tensor& tensor, const Dtype& dtype,
            const std::string& key) {
     text(name);
-    bytes_ += "ctorch._utils\n_rebuild_tensor_v2\n((";  // GLOBAL, MARK of the arguments, MARK of
-                                                        // the storage's id
+    // GLOBAL, MARK of the arguments, MARK of the storage's id.
+    bytes_ += "ctorch._utils\n_rebuild_tensor_v2\n((";
     text("storage");
     bytes_ += cat("ctorch\n", dtype.storage, "\n");
     text(key);

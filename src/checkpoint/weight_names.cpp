@@ -49,11 +49,11 @@ bool is_counter(std::string_view name) {
 }
 
 std::string without_compiled(std::string name) {
-  for (size_t at = 0; (at = name.find(kCompiled, at)) != std::string::npos;) {
-    if (at == 0 || name[at - 1] == '.') {
-      name.erase(at, kCompiled.size());
+  for (size_t place = 0; (place = name.find(kCompiled, place)) != std::string::npos;) {
+    if (place == 0 || name[place - 1] == '.') {
+      name.erase(place, kCompiled.size());
     } else {
-      ++at;
+      ++place;
     }
   }
   return name;

@@ -28,10 +28,10 @@ spdlog::logger& logger(bool problem) {
   static const auto make = [](const char* name, std::shared_ptr<spdlog::sinks::sink> sink,
                               const char* pattern) {
     sink->set_pattern(pattern);
-    auto made = std::make_shared<spdlog::logger>(name, std::move(sink));
-    made->set_level(spdlog::level::info);
-    made->flush_on(spdlog::level::trace);
-    return made;
+    auto target = std::make_shared<spdlog::logger>(name, std::move(sink));
+    target->set_level(spdlog::level::info);
+    target->flush_on(spdlog::level::trace);
+    return target;
   };
   static const auto out =
       make("out", std::make_shared<spdlog::sinks::ansicolor_stdout_sink_mt>(), "%v");

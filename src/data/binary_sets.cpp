@@ -104,11 +104,11 @@ std::vector<int64_t> read_labels(const MappedImages& images, const Format& forma
   const auto bytes = images.file->bytes();
   std::vector<int64_t> labels(static_cast<size_t>(images.count));
   for (int64_t i = 0; i < images.count; ++i) {
-    const int64_t at = i * format.record() + which.offset;
-    const int label = bytes[static_cast<size_t>(at)];
+    const int64_t place = i * format.record() + which.offset;
+    const int label = bytes[static_cast<size_t>(place)];
     if (label >= which.num_values) {
-      throw UserError(cat(images.file->path().string(), ": the label of image ", i, " at byte ", at,
-                          " is ", label, ", expected 0..", which.num_values - 1, kDamaged));
+      throw UserError(cat(images.file->path().string(), ": the label of image ", i, " at byte ",
+                          place, " is ", label, ", expected 0..", which.num_values - 1, kDamaged));
     }
     labels[static_cast<size_t>(i)] = label;
   }

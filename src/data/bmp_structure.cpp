@@ -74,10 +74,10 @@ class Runs {
         height_(static_cast<uint64_t>(header.size.height)),
         stride_((width_ + 3) / 4 * 4),
         rows_(stride_ * height_, '\0') {
-    uint64_t at = header.pixels;
+    uint64_t place = header.pixels;
     while (y_ < height_ && !(y_ + 1 == height_ && x_ >= width_)) {
-      const uint32_t count = in.u8(at), value = in.u8(at + 1);
-      at += 2;
+      const uint32_t count = in.u8(place), value = in.u8(place + 1);
+      place += 2;
       if (count > 0) {
         for (uint32_t i = 0; i < count; ++i) put(four_bits_ ? nibble(value, i) : value);
       } else if (value == 0) {
@@ -85,10 +85,10 @@ class Runs {
       } else if (value == 1) {
         break;
       } else if (value == 2) {
-        x_ += in.u8(at), y_ += in.u8(at + 1);
-        at += 2;
+        x_ += in.u8(place), y_ += in.u8(place + 1);
+        place += 2;
       } else {
-        at = copy(at, value);
+        place = copy(place, value);
       }
     }
   }
@@ -101,11 +101,11 @@ class Runs {
   }
 
   // `count` pixels as they stand; returns the place behind them, which is even.
-  uint64_t copy(uint64_t at, uint32_t count) {
+  uint64_t copy(uint64_t place, uint32_t count) {
     for (uint32_t i = 0; i < count; ++i)
-      put(four_bits_ ? nibble(in_.u8(at + i / 2), i) : in_.u8(at + i));
+      put(four_bits_ ? nibble(in_.u8(place + i / 2), i) : in_.u8(place + i));
     const uint64_t bytes = four_bits_ ? (count + 1) / 2 : count;
-    return at + (bytes + 1) / 2 * 2;
+    return place + (bytes + 1) / 2 * 2;
   }
 
   void put(uint32_t index) {

@@ -15,8 +15,8 @@ namespace ipirm::data {
 namespace {
 
 constexpr uint64_t kSetSeed = 1797;  // a different seed is a different data set
-constexpr uint64_t kDrawStream =
-    0;  // the generator's `epoch`: one stream a digit, and one for the split
+// The generator's `epoch`: one has a stream for each digit, the other one for the split.
+constexpr uint64_t kDrawStream = 0;
 constexpr uint64_t kSplitStream = 1;
 constexpr int kNumTrain = 1437;
 constexpr int kGlyphSide = 26;  // pixels
@@ -37,21 +37,21 @@ struct CubicTap {
 };
 
 CubicTap cubic_tap(int i) {
-  const double at = (i + 0.5) * 8 / kGlyphSide - 0.5, t = at - std::floor(at);
-  const auto fixed = [](double w) { return static_cast<int>(std::lround(w * kUnit)); };
-  CubicTap tap = {static_cast<int>(std::floor(at)) - 1, {}};
-  tap.weight[0] = fixed(t * (-0.5 + t * (1.0 - 0.5 * t)));
-  tap.weight[2] = fixed(t * (0.5 + t * (2.0 - 1.5 * t)));
-  tap.weight[3] = fixed(t * t * (-0.5 + 0.5 * t));
+  const double position = (i + 0.5) * 8 / kGlyphSide - 0.5, t = position - std::floor(position);
+  const auto in_units = [](double w) { return static_cast<int>(std::lround(w * kUnit)); };
+  CubicTap tap = {static_cast<int>(std::floor(position)) - 1, {}};
+  tap.weight[0] = in_units(t * (-0.5 + t * (1.0 - 0.5 * t)));
+  tap.weight[2] = in_units(t * (0.5 + t * (2.0 - 1.5 * t)));
+  tap.weight[3] = in_units(t * t * (-0.5 + 0.5 * t));
   tap.weight[1] = kUnit - tap.weight[0] - tap.weight[2] - tap.weight[3];
   return tap;
 }
 
 Glyph enlarge(const std::array<uint8_t, 64>& ink) {
   static const auto taps = [] {
-    std::array<CubicTap, kGlyphSide> made;
-    for (int i = 0; i < kGlyphSide; ++i) made[static_cast<size_t>(i)] = cubic_tap(i);
-    return made;
+    std::array<CubicTap, kGlyphSide> taps_of_pixels;
+    for (int i = 0; i < kGlyphSide; ++i) taps_of_pixels[static_cast<size_t>(i)] = cubic_tap(i);
+    return taps_of_pixels;
   }();
   Glyph glyph;
   size_t out = 0;

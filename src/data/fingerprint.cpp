@@ -130,27 +130,27 @@ std::array<int64_t, kNumbers> numbers_of(const Fingerprint& f) {
 }  // namespace
 
 Fingerprint fingerprint_of(const ImageSet& set) {
-  Fingerprint made;
-  made.images = set.size();
+  Fingerprint fingerprint;
+  fingerprint.images = set.size();
   Hash names, labels;
   for (int64_t i = 0; i < set.size(); ++i) names.text(set.name(i));
-  made.names = names.value();
+  fingerprint.names = names.value();
   for (const Factor& factor : set.factors()) {
     labels.number(static_cast<uint64_t>(factor.num_values));
     for (const int64_t value : factor.values) labels.number(static_cast<uint64_t>(value));
   }
-  made.labels = labels.value();
-  if (set.size() == 0) return made;
+  fingerprint.labels = labels.value();
+  if (set.size() == 0) return fingerprint;
   if (!set.file(0).empty()) {
-    made.content = hash_of_files(set);
-    return made;
+    fingerprint.content = hash_of_files(set);
+    return fingerprint;
   }
   std::vector<uint8_t> scratch;
   const Image first = set.image(0, scratch);
-  made.height = first.height;
-  made.width = first.width;
-  made.content = hash_of_records(set);
-  return made;
+  fingerprint.height = first.height;
+  fingerprint.width = first.width;
+  fingerprint.content = hash_of_records(set);
+  return fingerprint;
 }
 
 std::string difference(const Fingerprint& before, const Fingerprint& now) {

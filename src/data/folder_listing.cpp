@@ -22,8 +22,8 @@ using core::UserError;
 constexpr const char* kExpected =
     "Folder is read from train/CLASS/* and test/CLASS/* under --data_root, or from train/* "
     "without labels";
-constexpr const char* kEndings =
-    "png, jpg, jpeg, bmp, webp, tif, tiff, gif, ppm or pgm";  // as is_image() takes them
+// The endings that is_image() takes.
+constexpr const char* kEndings = "png, jpg, jpeg, bmp, webp, tif, tiff, gif, ppm or pgm";
 
 // In lower case, with its dot.
 std::string ending_of(const std::string& name) {

@@ -26,15 +26,15 @@ struct Frame {
   uint64_t pixels = 0;  // place of the LZW data
 };
 
-// The palette that a packed byte announces at `at`.
-Colours palette_at(uint32_t packed, uint64_t at) {
-  return {at, (packed & 0x80) != 0 ? 2 << (packed & 7) : 0};
+// The palette that a packed byte announces at `place`.
+Colours palette_at(uint32_t packed, uint64_t place) {
+  return {place, (packed & 0x80) != 0 ? 2 << (packed & 7) : 0};
 }
 
 // The place behind a chain of blocks, which a block of no bytes ends.
-uint64_t behind_blocks(const FileBytes& in, uint64_t at) {
-  while (in.u8(at) != 0) at += 1 + in.u8(at);
-  return at + 1;
+uint64_t behind_blocks(const FileBytes& in, uint64_t place) {
+  while (in.u8(place) != 0) place += 1 + in.u8(place);
+  return place + 1;
 }
 
 // Blocks up to the first image.
@@ -42,28 +42,28 @@ Frame read_frame(const FileBytes& in) {
   Frame frame;
   const Colours common = palette_at(in.u8(10), 13);
   frame.screen = {in.little16(6), in.little16(8)};
-  uint64_t at = 13 + 3 * static_cast<uint64_t>(common.count);
-  for (; in.u8(at) != 0x2C;) {
-    const uint32_t kind = in.u8(at);
-    if (kind == 0x3B) in.fail(cat("the GIF ends at byte ", at, " before it has an image"));
+  uint64_t place = 13 + 3 * static_cast<uint64_t>(common.count);
+  for (; in.u8(place) != 0x2C;) {
+    const uint32_t kind = in.u8(place);
+    if (kind == 0x3B) in.fail(cat("the GIF ends at byte ", place, " before it has an image"));
     if (kind != 0x21) {  // stray bytes, which decoders pass over
-      ++at;
+      ++place;
       continue;
     }
     constexpr uint32_t kGraphicControl = 0xF9;
-    if (in.u8(at + 1) == kGraphicControl && in.u8(at + 2) >= 4)
-      frame.background = (in.u8(at + 3) & 1) != 0 ? static_cast<int>(in.u8(at + 6)) : 0;
-    at = behind_blocks(in, at + 2);
+    if (in.u8(place + 1) == kGraphicControl && in.u8(place + 2) >= 4)
+      frame.background = (in.u8(place + 3) & 1) != 0 ? static_cast<int>(in.u8(place + 6)) : 0;
+    place = behind_blocks(in, place + 2);
   }
-  frame.left = in.little16(at + 1), frame.top = in.little16(at + 3);
-  frame.width = in.little16(at + 5), frame.height = in.little16(at + 7);
+  frame.left = in.little16(place + 1), frame.top = in.little16(place + 3);
+  frame.width = in.little16(place + 5), frame.height = in.little16(place + 7);
   frame.screen.width = std::max(frame.screen.width, frame.left + frame.width);
   frame.screen.height = std::max(frame.screen.height, frame.top + frame.height);
-  const uint32_t packed = in.u8(at + 9);
+  const uint32_t packed = in.u8(place + 9);
   frame.interlaced = (packed & 0x40) != 0;
-  const Colours own = palette_at(packed, at + 10);
+  const Colours own = palette_at(packed, place + 10);
   frame.colours = own.count > 0 ? own : common;
-  frame.pixels = at + 10 + 3 * static_cast<uint64_t>(own.count);
+  frame.pixels = place + 10 + 3 * static_cast<uint64_t>(own.count);
   in.need(std::max(frame.pixels, 13 + 3 * static_cast<uint64_t>(common.count)));
   return frame;
 }
@@ -71,16 +71,16 @@ Frame read_frame(const FileBytes& in) {
 // The codes of LZW data, whose bits lie in blocks.
 class Codes {
  public:
-  Codes(const FileBytes& in, uint64_t at) : in_(in), at_(at) {}
+  Codes(const FileBytes& in, uint64_t place) : in_(in), place_(place) {}
 
   // Throws where the blocks end before the code does.
   uint32_t next(int bits) {
     while (num_bits_ < bits) {
       while (left_ == 0) {
-        left_ = in_.u8(at_++);
-        if (left_ == 0) in_.fail(cat("the GIF's pixels end at byte ", at_ - 1, ", too early"));
+        left_ = in_.u8(place_++);
+        if (left_ == 0) in_.fail(cat("the GIF's pixels end at byte ", place_ - 1, ", too early"));
       }
-      held_ |= in_.u8(at_++) << num_bits_;
+      held_ |= in_.u8(place_++) << num_bits_;
       num_bits_ += 8;
       --left_;
     }
@@ -92,7 +92,7 @@ class Codes {
 
  private:
   const FileBytes& in_;
-  uint64_t at_;
+  uint64_t place_;
   uint32_t left_ = 0;  // bytes of the block
   uint32_t held_ = 0;
   int num_bits_ = 0;

@@ -10,8 +10,7 @@
 namespace ipirm::data {
 
 // Keeps OpenCV to the calling thread (the loader's workers are the parallelism) and its log and
-// libtiff's silent.
-// Once a process.
+// libtiff's silent. To be called once a process.
 void prepare_image_decoder();
 
 // Decodes the file, interleaved R, G, B, into rgb, which is resized, and returns the picture's

@@ -13,15 +13,15 @@ using core::cat;
 
 // What a file is, by its first bytes, that is no image of a format read; "" if not known.
 std::string other_kind(std::string_view head) {
-  const auto at = [&](size_t place, std::string_view text) {
+  const auto has = [&](size_t place, std::string_view text) {
     return head.size() >= place + text.size() && head.substr(place, text.size()) == text;
   };
-  if (at(4, "ftyp")) {
+  if (has(4, "ftyp")) {
     for (const char* brand : {"avif", "avis"}) {
-      if (at(8, brand)) return "an AVIF image";
+      if (has(8, brand)) return "an AVIF image";
     }
     for (const char* brand : {"heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"}) {
-      if (at(8, brand)) return "a HEIC image";
+      if (has(8, brand)) return "a HEIC image";
     }
     return "a video";
   }
@@ -61,7 +61,7 @@ std::string other_kind(std::string_view head) {
       Kind{"version https://git-lfs"sv, "a pointer of Git LFS (fetch the file itself)"},
   };
   for (const auto& kind : kKinds) {
-    if (at(0, kind.start)) return kind.name;
+    if (has(0, kind.start)) return kind.name;
   }
   return "";
 }

@@ -20,30 +20,31 @@ class FileBytes {
  public:
   FileBytes(const std::string& path, std::string_view bytes) : path_(path), bytes_(bytes) {}
 
-  // For a file that is damaged.
+  // Refuses a file that is damaged.
   [[noreturn]] void fail(const std::string& what) const {
     throw core::UserError(core::cat(path_, ": ", what, "; re-save, replace or remove the file"));
   }
-  // For a file that may well be in order.
+  // Refuses a file that may well be in order.
   [[noreturn]] void unsupported(const std::string& kind) const {
     throw core::UserError(
         core::cat(path_, ": is ", kind,
                   ", a kind that is not read; re-save it as PNG or plain JPEG, or ", "remove it"));
   }
+  // Refuses a file of fewer than `end` bytes.
   void need(uint64_t end) const {
     if (end > bytes_.size())
       fail(core::cat("ends at byte ", bytes_.size(), ", expected ", end, " bytes at least"));
   }
-  std::string_view text(uint64_t at, uint64_t size) const {
-    need(at + size);
-    return bytes_.substr(at, size);
+  std::string_view text(uint64_t place, uint64_t size) const {
+    need(place + size);
+    return bytes_.substr(place, size);
   }
-  uint32_t u8(uint64_t at) const { return static_cast<uint8_t>(text(at, 1)[0]); }
-  uint32_t big16(uint64_t at) const { return u8(at) << 8 | u8(at + 1); }
-  uint32_t big32(uint64_t at) const { return big16(at) << 16 | big16(at + 2); }
-  uint32_t little16(uint64_t at) const { return u8(at) | u8(at + 1) << 8; }
-  uint32_t little24(uint64_t at) const { return little16(at) | u8(at + 2) << 16; }
-  uint32_t little32(uint64_t at) const { return little16(at) | little16(at + 2) << 16; }
+  uint32_t u8(uint64_t place) const { return static_cast<uint8_t>(text(place, 1)[0]); }
+  uint32_t big16(uint64_t place) const { return u8(place) << 8 | u8(place + 1); }
+  uint32_t big32(uint64_t place) const { return big16(place) << 16 | big16(place + 2); }
+  uint32_t little16(uint64_t place) const { return u8(place) | u8(place + 1) << 8; }
+  uint32_t little24(uint64_t place) const { return little16(place) | u8(place + 2) << 16; }
+  uint32_t little32(uint64_t place) const { return little16(place) | little16(place + 2) << 16; }
   // Throws UserError unless the sides in pixels and their product are within the limits.
   void check_size(WalkedSize size) const;
   uint64_t size() const { return bytes_.size(); }
@@ -60,6 +61,8 @@ struct Walked {
   int64_t left = 0, top = 0;             // its place
 };
 
+// Each walks a file of its format from the first byte to the last that a decoder needs. Throws
+// UserError for what a decoder could not take.
 Walked walk_png(const FileBytes& in);
 Walked walk_jpeg(const FileBytes& in);
 Walked walk_bmp(const FileBytes& in);

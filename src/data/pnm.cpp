@@ -10,21 +10,21 @@ namespace {
 
 using core::cat;
 
-// The whole number at `at`, behind white space and comments; `at` moves behind it.
-uint32_t read_number(const FileBytes& in, uint64_t& at) {
+// The whole number at `place`, behind white space and comments; `place` moves behind it.
+uint32_t read_number(const FileBytes& in, uint64_t& place) {
   constexpr uint32_t kMost = 99'999'999;
-  const auto is = [&](int (*kind)(int)) { return kind(static_cast<int>(in.u8(at))) != 0; };
-  while (is(std::isspace) || in.u8(at) == '#') {
-    if (in.u8(at) == '#') {
-      while (in.u8(at) != '\n') ++at;
+  const auto is = [&](int (*kind)(int)) { return kind(static_cast<int>(in.u8(place))) != 0; };
+  while (is(std::isspace) || in.u8(place) == '#') {
+    if (in.u8(place) == '#') {
+      while (in.u8(place) != '\n') ++place;
     }
-    ++at;
+    ++place;
   }
-  if (!is(std::isdigit)) in.fail(cat("byte ", at, " is no digit, expected a whole number"));
+  if (!is(std::isdigit)) in.fail(cat("byte ", place, " is no digit, expected a whole number"));
   uint32_t value = 0;
-  for (; at < in.size() && is(std::isdigit); ++at) {
-    value = 10 * value + in.u8(at) - '0';
-    if (value > kMost) in.fail(cat("the number at byte ", at, " is too large"));
+  for (; place < in.size() && is(std::isdigit); ++place) {
+    value = 10 * value + in.u8(place) - '0';
+    if (value > kMost) in.fail(cat("the number at byte ", place, " is too large"));
   }
   return value;
 }
@@ -42,13 +42,14 @@ Header read_header(const FileBytes& in) {
   const uint32_t kind = in.u8(1);
   header.text = kind == '2' || kind == '3';
   header.channels = kind == '3' || kind == '6' ? 3 : 1;
-  uint64_t at = 2;
-  header.size.width = read_number(in, at);
-  header.size.height = read_number(in, at);
-  header.most = read_number(in, at);
+  uint64_t place = 2;
+  header.size.width = read_number(in, place);
+  header.size.height = read_number(in, place);
+  header.most = read_number(in, place);
   if (header.most < 1 || header.most > 65535)
-    in.fail(cat("the largest value before byte ", at, " is ", header.most, ", expected 1..65535"));
-  header.pixels = at + 1;  // one white space
+    in.fail(
+        cat("the largest value before byte ", place, " is ", header.most, ", expected 1..65535"));
+  header.pixels = place + 1;  // one white space
   return header;
 }
 
@@ -69,19 +70,19 @@ Walked walk_pnm(const FileBytes& in) {
 void decode_pnm(const std::string& path, const EncodedImage& encoded, uint8_t* rgb) {
   const FileBytes in(path, encoded.bytes);
   const Header header = read_header(in);
-  uint64_t at = header.pixels;
+  uint64_t place = header.pixels;
   const auto next = [&] {
     uint32_t value = 0;
     if (header.text) {
-      value = read_number(in, at);
+      value = read_number(in, place);
     } else if (header.most > 255) {
-      value = in.big16(at);
-      at += 2;
+      value = in.big16(place);
+      place += 2;
     } else {
-      value = in.u8(at++);
+      value = in.u8(place++);
     }
     if (value > header.most)
-      in.fail(cat("the value before byte ", at, " is ", value, ", expected 0..", header.most));
+      in.fail(cat("the value before byte ", place, " is ", value, ", expected 0..", header.most));
     return static_cast<uint8_t>((value * 255 + header.most / 2) / header.most);
   };
   const int64_t pixels = header.size.width * header.size.height;

@@ -17,28 +17,29 @@ namespace {
 // A file in memory, as libtiff reads it.
 struct Source {
   const std::string& bytes;
-  uint64_t at = 0;
+  uint64_t position = 0;
 
-  static Source& of(thandle_t handle) { return *static_cast<Source*>(handle); }
+  static Source& source_of(thandle_t handle) { return *static_cast<Source*>(handle); }
 
   static tmsize_t read(thandle_t handle, void* to, tmsize_t size) {
-    Source& source = of(handle);
-    const uint64_t left = source.bytes.size() - std::min<uint64_t>(source.at, source.bytes.size());
+    Source& source = source_of(handle);
+    const uint64_t left =
+        source.bytes.size() - std::min<uint64_t>(source.position, source.bytes.size());
     const uint64_t count = std::min(left, static_cast<uint64_t>(std::max<tmsize_t>(size, 0)));
-    if (count > 0) std::memcpy(to, source.bytes.data() + source.at, count);
-    source.at += count;
+    if (count > 0) std::memcpy(to, source.bytes.data() + source.position, count);
+    source.position += count;
     return static_cast<tmsize_t>(count);
   }
   static tmsize_t write(thandle_t, void*, tmsize_t) { return 0; }
   static toff_t seek(thandle_t handle, toff_t offset, int from) {
-    Source& source = of(handle);
-    source.at = offset + (from == SEEK_CUR   ? source.at
-                          : from == SEEK_END ? source.bytes.size()
-                                             : 0);
-    return source.at;
+    Source& source = source_of(handle);
+    source.position = offset + (from == SEEK_CUR   ? source.position
+                                : from == SEEK_END ? source.bytes.size()
+                                                   : 0);
+    return source.position;
   }
   static int close(thandle_t) { return 0; }
-  static toff_t size(thandle_t handle) { return of(handle).bytes.size(); }
+  static toff_t size(thandle_t handle) { return source_of(handle).bytes.size(); }
   static int map(thandle_t, void**, toff_t*) { return 0; }  // reads instead
   static void unmap(thandle_t, void*, toff_t) {}
 };

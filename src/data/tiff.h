@@ -8,7 +8,7 @@
 
 namespace ipirm::data {
 
-// Keeps libtiff from printing. Once a process.
+// Keeps libtiff from printing; to be called once a process.
 void silence_tiff();
 
 // Writes the pixels of a TIFF that walk_tiff() has accepted, interleaved R, G, B, to rgb (3 * width

@@ -39,8 +39,8 @@ class Tags {
     const uint64_t count = u16(folder);
     in.need(folder + 2 + 12 * count);
     for (uint64_t i = 0; i < count; ++i) {
-      const uint64_t at = folder + 2 + 12 * i;
-      places_.emplace(u16(at), at);  // of two alike the first counts
+      const uint64_t entry = folder + 2 + 12 * i;
+      places_.emplace(u16(entry), entry);  // of two alike the first counts
     }
   }
 
@@ -53,13 +53,13 @@ class Tags {
       if (!otherwise) in_.fail(cat("this TIFF lacks tag ", static_cast<uint32_t>(tag)));
       return {*otherwise};
     }
-    const uint64_t at = found->second, type = u16(at + 2), count = u32(at + 4);
+    const uint64_t entry = found->second, type = u16(entry + 2), count = u32(entry + 4);
     const uint64_t size = type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0;  // byte, short, long
     if (size == 0 || count == 0) {
-      in_.fail(cat("the TIFF tag ", static_cast<uint32_t>(tag), " at byte ", at, " has type ", type,
-                   " and ", count, " values, expected whole numbers"));
+      in_.fail(cat("the TIFF tag ", static_cast<uint32_t>(tag), " at byte ", entry, " has type ",
+                   type, " and ", count, " values, expected whole numbers"));
     }
-    const uint64_t values = count * size <= 4 ? at + 8 : u32(at + 8);
+    const uint64_t values = count * size <= 4 ? entry + 8 : u32(entry + 8);
     in_.need(values + count * size);
     std::vector<uint64_t> result;
     for (uint64_t i = 0; i < count; ++i) {
@@ -73,8 +73,8 @@ class Tags {
   }
 
  private:
-  uint32_t u16(uint64_t at) const { return big_ ? in_.big16(at) : in_.little16(at); }
-  uint32_t u32(uint64_t at) const { return big_ ? in_.big32(at) : in_.little32(at); }
+  uint32_t u16(uint64_t place) const { return big_ ? in_.big16(place) : in_.little16(place); }
+  uint32_t u32(uint64_t place) const { return big_ ? in_.big32(place) : in_.little32(place); }
 
   const FileBytes& in_;
   bool big_;

@@ -8,10 +8,10 @@ namespace {
 
 using core::cat;
 
-// A still WebP of one chunk, which begins at `at`.
-std::string still_of(const FileBytes& in, uint64_t at) {
-  const uint64_t size = in.little32(at + 4);
-  std::string chunk(in.text(at, 8 + size));
+// A still WebP of one chunk, which begins at `place`.
+std::string still_of(const FileBytes& in, uint64_t place) {
+  const uint64_t size = in.little32(place + 4);
+  std::string chunk(in.text(place, 8 + size));
   if (size % 2 != 0) chunk += '\0';
   std::string still = "RIFF";
   const uint64_t whole = 4 + chunk.size();
@@ -19,33 +19,34 @@ std::string still_of(const FileBytes& in, uint64_t at) {
   return still + "WEBP" + chunk;
 }
 
-// The place behind the chunk that begins at `at`.
-uint64_t behind_chunk(const FileBytes& in, uint64_t at) {
-  const uint64_t size = in.little32(at + 4);
-  return at + 8 + size + size % 2;
+// The place behind the chunk that begins at `place`.
+uint64_t behind_chunk(const FileBytes& in, uint64_t place) {
+  const uint64_t size = in.little32(place + 4);
+  return place + 8 + size + size % 2;
 }
 
 // Transparency is dropped, so that a frame's pixels are one chunk.
 void take_first_frame(const FileBytes& in, Walked& walked) {
-  uint64_t at = 30;
-  while (in.text(at, 4) != "ANMF") at = behind_chunk(in, at);
-  const uint64_t end = at + 8 + in.little32(at + 4);
+  uint64_t place = 30;
+  while (in.text(place, 4) != "ANMF") place = behind_chunk(in, place);
+  const uint64_t end = place + 8 + in.little32(place + 4);
   in.need(end);
-  walked.left = 2 * int64_t{in.little24(at + 8)};
-  walked.top = 2 * int64_t{in.little24(at + 11)};
-  walked.frame = WalkedSize{1 + int64_t{in.little24(at + 14)}, 1 + int64_t{in.little24(at + 17)}};
+  walked.left = 2 * int64_t{in.little24(place + 8)};
+  walked.top = 2 * int64_t{in.little24(place + 11)};
+  walked.frame =
+      WalkedSize{1 + int64_t{in.little24(place + 14)}, 1 + int64_t{in.little24(place + 17)}};
   if (walked.left + walked.frame->width > walked.size.width ||
       walked.top + walked.frame->height > walked.size.height) {
-    in.fail(cat("the WebP frame at byte ", at, " reaches beyond the image of ", walked.size.width,
-                "x", walked.size.height));
+    in.fail(cat("the WebP frame at byte ", place, " reaches beyond the image of ",
+                walked.size.width, "x", walked.size.height));
   }
-  for (uint64_t part = at + 24; part < end; part = behind_chunk(in, part)) {
+  for (uint64_t part = place + 24; part < end; part = behind_chunk(in, part)) {
     const std::string_view name = in.text(part, 4);
     if (name != "VP8 " && name != "VP8L") continue;
     walked.rewritten = still_of(in, part);
     return;
   }
-  in.fail(cat("the WebP frame at byte ", at, " holds no pixels (VP8 or VP8L)"));
+  in.fail(cat("the WebP frame at byte ", place, " holds no pixels (VP8 or VP8L)"));
 }
 
 }  // namespace

@@ -23,9 +23,9 @@ struct ConvShape {
 
 const Architecture& architecture_of(Arch arch);
 
-// y = relu(bn(conv(...relu(bn(conv(x))))) + shortcut(x)). Children conv1, bn1, conv2, ... and,
-// where x has not the result's shape, downsample.0 (1x1 convolution) and downsample.1 (batch
-// normalisation).
+// Computes y = relu(bn(conv(...relu(bn(conv(x))))) + shortcut(x)). Its children are conv1, bn1,
+// conv2, ... and, where x has not the result's shape, downsample.0 (1x1 convolution) and
+// downsample.1 (batch normalisation).
 class ResidualBlockImpl : public torch::nn::Module {
  public:
   ResidualBlockImpl(int64_t in_channels, const std::vector<ConvShape>& shapes);
@@ -38,8 +38,8 @@ class ResidualBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ResidualBlock);
 
-// Children 0 (convolution), 1 (batch normalisation) and 3..6 (stages): the numbers that the
-// reference's Sequential has.
+// Its children are 0 (convolution), 1 (batch normalisation) and 3..6 (stages), which are the
+// numbers that the reference's Sequential gives them.
 class ResNetImpl : public torch::nn::Module {
  public:
   ResNetImpl(const Architecture& architecture, int64_t width);

@@ -17,67 +17,19 @@ namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Words = std::vector<std::string>;
 
-class DataChecks : public ::testing::Test {
+class DataChecks : public ProgramTest {
  protected:
-  DataChecks() {
-    torch::set_num_threads(1);
-    root_ = folder_.path();
-  }
-  std::string path(const std::string& name) const { return (root_ / name).string(); }
-  std::string read(const std::string& name) const { return core::read_file(root_ / name, 1 << 20); }
   fs::path run_path(const std::string& dataset) const { return root_ / "results" / dataset / "x"; }
 
   // One epoch of two steps, without kNN.
   Outcome train_small(const std::string& dataset, const Words& more = {}) const {
-    return train(Words{"--arch",
-                       "resnet18",
-                       "--width",
-                       "16",
-                       "--feature_dim",
-                       "8",
-                       "--batch_size",
-                       "6",
-                       "--workers",
-                       "2",
-                       "--device",
-                       "cpu",
-                       "--maximize_passes",
-                       "1",
-                       "--crop_size",
-                       "16",
-                       "--results_root",
-                       path("results"),
-                       "--data_root",
-                       path("data"),
-                       "--offline",
-                       "--log_level",
-                       "warning",
-                       "--k",
-                       "5",
-                       "--epochs",
-                       "1",
-                       "--eval_every",
-                       "9",
-                       "--name",
-                       "x",
-                       "--dataset",
-                       dataset} +
-                 more);
+    return train(small_run("--maximize_passes 1 --eval_every 9 --dataset " + dataset) + more);
   }
   Outcome linear_small(const std::string& model, const Words& more = {}) const {
-    return linear(Words{"--model_path", model,        "--dataset",         "Folder",
-                        "--data_root",  path("data"), "--epochs",          "1",
-                        "--batch_size", "4",          "--crop_size",       "16",
-                        "--name",       "x",          "--downstream_root", path("downstream"),
-                        "--workers",    "2",          "--device",          "cpu",
-                        "--log_level",  "warning"} +
-                  more);
+    return linear(small_evaluation("--dataset Folder --batch_size 4") +
+                  Words{"--model_path", model} + more);
   }
-
-  test_sets::TempFolder folder_;
-  fs::path root_;
 };
 
 void change_bytes(const fs::path& path, const std::function<void(test_sets::Bytes&)>& change) {
@@ -107,12 +59,12 @@ TEST_F(DataChecks, CheckDataListsAllThatIsWrongInBothParts) {
     const auto outcome = program(check);
     EXPECT_EQ(outcome.code, kExitUserError);
     EXPECT_EQ(num_lines(outcome.err), 5) << outcome.err;
-    size_t at = 0;  // in the order of the parts and of their images
+    size_t place = 0;  // in the order of the parts and of their images
     for (const char* part : {"train/apple/0001.jpg", "train/cat/0002.png", "train/cat/0003.jpg",
                              "test/bee/0000.png", "4 faults"}) {
-      const auto found = outcome.err.find(part, at);
+      const auto found = outcome.err.find(part, place);
       ASSERT_NE(found, std::string::npos) << part << " in " << outcome.err;
-      at = found;
+      place = found;
     }
   }
   EXPECT_EQ(std::distance(fs::directory_iterator(root_), fs::directory_iterator()), 1);  // data

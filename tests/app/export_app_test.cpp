@@ -44,11 +44,7 @@ class ExportApp : public ::testing::Test {
   Outcome run_export_on(const std::string& content) const {
     core::write_atomically(root_ / "damaged.pt", content);
     fs::remove(root_ / "out.pt");
-    return run(
-        [](int argc, const char* const* argv) {
-          const auto config = config::parse_export(argc, argv);
-          return config ? run_export(*config) : kExitOk;
-        },
+    return export_tool(
         {"--model_path", (root_ / "damaged.pt").string(), "--out", (root_ / "out.pt").string()});
   }
   std::string exported() const { return core::read_file(root_ / "out.pt", 1 << 24); }

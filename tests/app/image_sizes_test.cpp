@@ -11,9 +11,7 @@
 namespace ipirm::app {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 using Set = data::DataSetKind;
 using augment::Recipe;
@@ -52,18 +50,16 @@ TEST(ImageSizes, AFlagWithoutEffectIsSaid) {
   EXPECT_EQ(warned({Set::kStl, "x", 96}, 32, Recipe::kSimclr), "");
 }
 
-class WideImages : public ::testing::Test {
+class WideImages : public ProgramTest {
  protected:
   // Two sets of 300x100 images that differ in their outer thirds alone.
   WideImages() {
-    torch::set_num_threads(1);
     for (const bool light : {false, true}) {
       for (int i = 0; i < 12; ++i) {
         const std::string part = i < 8 ? "train" : "test", name = i % 2 ? "b" : "a";
         test_sets::write_image(
-            folder_.path() / (light ? "light" : "dark") / part / name /
-                (std::to_string(i) + ".png"),
-            100, 300, [&](int c, int y, int x) {
+            root_ / (light ? "light" : "dark") / part / name / (std::to_string(i) + ".png"), 100,
+            300, [&](int c, int y, int x) {
               return x >= 100 && x < 200 ? test_sets::pixel(i, c, y, x) : light ? 255 : 0;
             });
       }
@@ -71,53 +67,17 @@ class WideImages : public ::testing::Test {
   }
 
   // The log of a short run.
-  std::string trained(const std::string& data, const std::string& image_size,
-                      const std::string& recipe) {
-    const std::string name = data + image_size + recipe;
-    const auto outcome = train({"--arch",
-                                "resnet18",
-                                "--width",
-                                "16",
-                                "--feature_dim",
-                                "8",
-                                "--batch_size",
-                                "4",
-                                "--workers",
-                                "2",
-                                "--device",
-                                "cpu",
-                                "--baseline",
-                                "--epochs",
-                                "1",
-                                "--eval_every",
-                                "1",
-                                "--log_every",
-                                "1",
-                                "--crop_size",
-                                "16",
-                                "--crop_scale_min",
-                                "0.5",
-                                "--dataset",
-                                "Folder",
-                                "--data_root",
-                                (folder_.path() / data).string(),
-                                "--image_size",
-                                image_size,
-                                "--augment",
-                                recipe,
-                                "--name",
-                                name,
-                                "--results_root",
-                                folder_.path().string(),
-                                "--log_level",
-                                "warning"});
+  std::string trained(const std::string& data, const std::string& image_size, Recipe recipe) {
+    const std::string name = data + image_size + core::name_of(recipe);
+    const auto outcome =
+        train(small_run("--dataset Folder --batch_size 4 --crop_scale_min 0.5 --baseline "
+                        "--eval_every 1 --log_every 1") +
+              Words{"--data_root", path(data), "--image_size", image_size, "--augment",
+                    core::name_of(recipe), "--name", name});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    const fs::path run = folder_.path() / "Folder" / name;
-    return core::read_file(run / "log.txt", 1 << 20) +
-           core::read_file(run / "knn_result.txt", 1 << 20);
+    const std::string run = "results/Folder/" + name;
+    return read(run + "/log.txt") + read(run + "/knn_result.txt");
   }
-
-  test_sets::TempFolder folder_;
 };
 
 TEST_F(WideImages, TheOuterThirdsCountWithWholeImagesAlone) {
@@ -131,16 +91,9 @@ TEST_F(WideImages, AreEvaluatedWhole) {
   trained("light", "0", Recipe::kSimclr);
   for (const std::string recipe : {"simclr", "none"}) {
     const auto outcome =
-        linear({"--model_path", (folder_.path() / "Folder/light0simclr/model_1.pt").string(),
-                "--dataset",    "Folder",
-                "--data_root",  (folder_.path() / "light").string(),
-                "--image_size", "0",
-                "--augment",    recipe,
-                "--crop_size",  "16",
-                "--epochs",     "1",
-                "--batch_size", "4",
-                "--workers",    "2",
-                "--device",     "cpu"});
+        linear(small_evaluation("--dataset Folder --image_size 0 --log_level info --batch_size 4") +
+               Words{"--model_path", path("results/Folder/light0simclr/model_1.pt"), "--data_root",
+                     path("light"), "--augment", recipe});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_THAT(outcome.out, HasSubstr("label  best test_acc@1"));
   }

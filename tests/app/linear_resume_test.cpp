@@ -23,13 +23,11 @@ namespace fs = std::filesystem;
 using core::FailingFileSystem;
 using core::ReplacedFileSystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 // 15 training and 6 test images, a narrow encoder of random weights.
-class LinearResume : public ::testing::Test {
+class LinearResume : public ProgramTest {
  protected:
   LinearResume() {
-    torch::set_num_threads(1);
     test_sets::write_cifar10(folder_.path() / "data", 3, 6);
     write_model("model_1.pt", 1);
   }
@@ -38,33 +36,13 @@ class LinearResume : public ::testing::Test {
     const model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
     checkpoint::write_torch_file(folder_.path() / name, checkpoint::state_dict(*model));
   }
-  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
   fs::path results(const std::string& name) const {
     return folder_.path() / "downstream/CIFAR10" / name;
   }
   Outcome evaluate(const std::string& name, int epochs, const Words& more) const {
-    return linear(Words{"--dataset",
-                        "CIFAR10",
-                        "--data_root",
-                        path("data"),
-                        "--model_path",
-                        path("model_1.pt"),
-                        "--downstream_root",
-                        path("downstream"),
-                        "--name",
-                        name,
-                        "--epochs",
-                        std::to_string(epochs),
-                        "--batch_size",
-                        "8",
-                        "--crop_size",
-                        "16",
-                        "--lr",
-                        "0.01",
-                        "--workers",
-                        "1",
-                        "--device",
-                        "cpu"} +
+    return linear(small_evaluation("--dataset CIFAR10 --lr 0.01 --workers 1 --log_level info") +
+                  Words{"--model_path", path("model_1.pt"), "--name", name, "--epochs",
+                        std::to_string(epochs)} +
                   more);
   }
   std::string read(const fs::path& file) const { return core::read_file(file, 1 << 24); }

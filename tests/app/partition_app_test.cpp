@@ -14,14 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 constexpr int64_t kSamples = 20, kWidth = 6;
 
-class PartitionTool : public ::testing::Test {
+class PartitionTool : public ProgramTest {
  protected:
   PartitionTool() {
-    torch::set_num_threads(1);
     torch::manual_seed(3);
     z1_ = unit_rows(torch::randn({kSamples, kWidth}));
     z2_ = unit_rows(z1_ + .3 * torch::randn({kSamples, kWidth}));
@@ -29,15 +27,13 @@ class PartitionTool : public ::testing::Test {
     save("z2.npy", z2_);
   }
   static torch::Tensor unit_rows(const torch::Tensor& z) { return z / z.norm(2, 1, true); }
-  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
   void save(const std::string& name, const torch::Tensor& array) const {
     checkpoint::write_npy(path(name), array);
   }
   torch::Tensor load(const std::string& name) const { return checkpoint::read_npy(path(name)); }
   Words flags(const std::string& view1, const std::string& view2, const Words& more = {}) const {
-    return Words{"--view1",     path(view1),         "--view2", path(view2), "--out",
-                 path("p.npy"), "--maximize_passes", "4",       "--device",  "cpu"} +
-           more;
+    return split("--maximize_passes 4 --device cpu") +
+           Words{"--view1", path(view1), "--view2", path(view2), "--out", path("p.npy")} + more;
   }
   Outcome find(const Words& more = {}) const {
     return partition_tool(flags("z1.npy", "z2.npy", more));
@@ -47,7 +43,6 @@ class PartitionTool : public ::testing::Test {
       EXPECT_NE(entry.path().filename().string().substr(0, 2), "p.") << entry.path();
   }
 
-  test_sets::TempFolder folder_;
   torch::Tensor z1_, z2_;
 };
 

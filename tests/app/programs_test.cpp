@@ -17,51 +17,12 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
-class Programs : public ::testing::Test {
+class Programs : public ProgramTest {
  protected:
-  Programs() {
-    torch::set_num_threads(1);
-    root_ = folder_.path();
-    small_ = {"--arch",
-              "resnet18",
-              "--width",
-              "16",
-              "--feature_dim",
-              "8",
-              "--batch_size",
-              "6",
-              "--workers",
-              "2",
-              "--device",
-              "cpu",
-              "--maximize_passes",
-              "2",
-              "--crop_size",
-              "16",
-              "--results_root",
-              path("results"),
-              "--data_root",
-              path("data"),
-              "--offline",
-              "--log_level",
-              "warning",
-              "--k",
-              "5"};
-  }
-  std::string path(const std::string& name) const { return (root_ / name).string(); }
   Words digits(const Words& more = {}) const {
-    return small_ +
-           Words{"--dataset", "ColoredDigits", "--batch_size", "600", "--name", "x", "--epochs",
-                 "1"} +
-           more;
+    return small_run("--dataset ColoredDigits --batch_size 600") + more;
   }
-  std::string read(const std::string& name) const { return core::read_file(root_ / name, 1 << 20); }
-
-  test_sets::TempFolder folder_;
-  fs::path root_;
-  Words small_;
 };
 
 class EveryFormat : public Programs, public ::testing::WithParamInterface<std::string> {};
@@ -73,9 +34,10 @@ TEST_P(EveryFormat, TrainsTwoEpochsAndIsEvaluated) {
   if (dataset == "CIFAR10") test_sets::write_cifar10(data, 3, 6);
   if (dataset == "CIFAR100") test_sets::write_cifar100(data, 13, 6);
   if (dataset == "Folder") test_sets::write_folder(data, 5);
-  const auto trained = train(small_ + Words{"--dataset", dataset, "--name", "two", "--epochs", "2",
-                                            "--eval_every", "1", "--maximize_iter", "1",
-                                            "--retain_group", "--keep_cont", "--log_every", "1"});
+  const auto trained =
+      train(small_run("--name two --epochs 2 --eval_every 1 --maximize_iter 1 --retain_group "
+                      "--keep_cont --log_every 1 --dataset " +
+                      dataset));
   ASSERT_EQ(trained.code, 0) << trained.err;
   const std::string run = "results/" + dataset + "/two/";
   for (const char* file :
@@ -90,27 +52,9 @@ TEST_P(EveryFormat, TrainsTwoEpochsAndIsEvaluated) {
   EXPECT_THAT(read(run + "log.txt"),
               HasSubstr(core::cat("Train Epoch: [2/2] [12/", sizes.at(dataset), "]  Loss: ")));
 
-  const auto evaluated = linear({"--model_path",
-                                 path(run + "model_2.pt"),
-                                 "--dataset",
-                                 dataset,
-                                 "--data_root",
-                                 path("data"),
-                                 "--epochs",
-                                 "2",
-                                 "--batch_size",
-                                 "4",
-                                 "--crop_size",
-                                 "16",
-                                 "--txt",
-                                 "--name",
-                                 "two",
-                                 "--downstream_root",
-                                 path("downstream"),
-                                 "--workers",
-                                 "2",
-                                 "--device",
-                                 "cpu"});
+  const auto evaluated =
+      linear(small_evaluation("--log_level info --epochs 2 --batch_size 4 --txt --name two") +
+             Words{"--model_path", path(run + "model_2.pt"), "--dataset", dataset});
   ASSERT_EQ(evaluated.code, 0) << evaluated.err;
   EXPECT_THAT(evaluated.out, HasSubstr("label  best test_acc@1"));
   const auto result = read("downstream/" + dataset + "/two/result.txt");
@@ -165,20 +109,19 @@ TEST_F(Programs, MistakesInTheConfigurationFile) {
 }
 
 TEST_F(Programs, MissingAndDamagedData) {
-  expect_refused(train(small_ + Words{"--dataset", "STL"}), {"stl10_binary"});
+  expect_refused(train(small_run("--dataset STL")), {"stl10_binary"});
   test_sets::write_stl(root_ / "data", 8, 6, 6);
   fs::resize_file(root_ / "data/stl10_binary/train_X.bin", 100000);
-  expect_refused(train(small_ + Words{"--dataset", "STL"}), {"train_X.bin", "82944", "27648"});
+  expect_refused(train(small_run("--dataset STL")), {"train_X.bin", "82944", "27648"});
   test_sets::write_stl(root_ / "data", 8, 6, 6);
   test_sets::write_file(root_ / "data/stl10_binary/train_y.bin", {1, 2, 3, 11, 1, 1, 1, 1});
-  expect_refused(train(small_ + Words{"--dataset", "STL"}), {"train_y.bin", "11"});
+  expect_refused(train(small_run("--dataset STL")), {"train_y.bin", "11"});
   test_sets::write_folder(root_ / "data", 2);
   test_sets::write_file(root_ / "data/train/bee/0001.jpg", {'n', 'o'});
-  expect_refused(train(small_ + Words{"--dataset", "Folder", "--batch_size", "2"}),
-                 {"bee/0001.jpg"});
+  expect_refused(train(small_run("--dataset Folder --batch_size 2")), {"bee/0001.jpg"});
   fs::remove_all(root_ / "data/train/bee");
   fs::create_directories(root_ / "data/train/bee");
-  expect_refused(train(small_ + Words{"--dataset", "Folder", "--batch_size", "2"}), {"bee"});
+  expect_refused(train(small_run("--dataset Folder --batch_size 2")), {"bee"});
   EXPECT_FALSE(fs::exists(root_ / "results"));
 }
 

@@ -12,59 +12,26 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
-using Words = std::vector<std::string>;
 
 // STL-10 sets of a few images; views of 8 pixels, which the encoder brings down to 1x1.
-class TinyBatches : public ::testing::Test {
+class TinyBatches : public ProgramTest {
  protected:
-  TinyBatches() {
-    torch::set_num_threads(1);
-    common_ = {"--dataset",   "STL",     "--data_root", (folder_.path() / "data").string(),
-               "--workers",   "1",       "--device",    "cpu",
-               "--log_level", "warning", "--crop_size", "8"};
-  }
   Outcome train_on(int64_t labelled, const Words& more) const {
-    test_sets::write_stl(folder_.path() / "data", labelled, 3, 4);
-    return train(common_ +
-                 Words{"--results_root",
-                       (folder_.path() / "results").string(),
-                       "--name",
-                       "x",
-                       "--arch",
-                       "resnet18",
-                       "--width",
-                       "16",
-                       "--feature_dim",
-                       "8",
-                       "--k",
-                       "2",
-                       "--batch_size",
-                       "2",
-                       "--epochs",
-                       "2",
-                       "--eval_every",
-                       "1",
-                       "--maximize_iter",
-                       "1",
-                       "--maximize_passes",
-                       "2",
-                       "--overwrite"} +
+    test_sets::write_stl(root_ / "data", labelled, 3, 4);
+    return train(small_run("--dataset STL --batch_size 2 --crop_size 8 --epochs 2 --k 2 "
+                           "--eval_every 1 --maximize_iter 1 --offline=false --workers 1 "
+                           "--overwrite") +
                  more);
   }
   Outcome evaluate(const Words& more) const {
-    return linear(common_ +
-                  Words{"--model_path", (folder_.path() / "results/STL/x/model_2.pt").string(),
-                        "--downstream_root", (folder_.path() / "down").string(), "--epochs", "2",
-                        "--txt", "--overwrite"} +
-                  more);
+    return linear(small_evaluation("--dataset STL --crop_size 8 --epochs 2 --workers 1 --txt "
+                                   "--overwrite") +
+                  Words{"--model_path", path("results/STL/x/model_2.pt")} + more);
   }
   int64_t lines_of_result() const {
-    const auto text = core::read_file(folder_.path() / "down/STL/x/result.txt", 1 << 20);
+    const auto text = read("downstream/STL/x/result.txt");
     return std::count(text.begin(), text.end(), '\n');
   }
-
-  test_sets::TempFolder folder_;
-  Words common_;
 };
 
 // 8 images in batches of 2: an environment has 0, 1 or 2 of them.

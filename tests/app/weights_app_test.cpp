@@ -21,13 +21,11 @@ namespace fs = std::filesystem;
 using checkpoint::StateDict;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Words = std::vector<std::string>;
 
-class WeightsApp : public ::testing::Test {
+class WeightsApp : public ProgramTest {
  protected:
   WeightsApp() {
     core::set_log_level(core::LogLevel::kInfo);
-    torch::set_num_threads(1);
     torch::manual_seed(4);
     const model::Model model(
         model::ModelOptions{.arch = model::Arch::kResNet18, .width = 16, .feature_dim = 8});
@@ -37,60 +35,24 @@ class WeightsApp : public ::testing::Test {
     torchvision_ = checkpoint::read_torch_file(path("torchvision.pt"));
   }
 
-  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
   void write(const std::string& name, const StateDict& tensors) const {
     checkpoint::write_torch_file(path(name), tensors);
   }
   Outcome run_export_on(const std::string& name, const std::string& out) const {
-    return run(
-        [](int argc, const char* const* argv) {
-          const auto config = config::parse_export(argc, argv);
-          return config ? run_export(*config) : kExitOk;
-        },
-        {"--model_path", path(name), "--out", path(out), "--overwrite"});
+    return export_tool({"--model_path", path(name), "--out", path(out), "--overwrite"});
   }
   // One step of 1e-30, which changes zeros alone, and these by that: the weights stay what they
   // were.
   Outcome train_from(const std::string& name, const Words& more = {}) const {
-    return train(Words{"--dataset",
-                       "ColoredDigits",
-                       "--arch",
-                       "resnet18",
-                       "--width",
-                       "16",
-                       "--feature_dim",
-                       "8",
-                       "--batch_size",
-                       "40",
-                       "--crop_size",
-                       "8",
-                       "--max_steps",
-                       "1",
-                       "--epochs",
-                       "1",
-                       "--workers",
-                       "1",
-                       "--device",
-                       "cpu",
-                       "--baseline",
-                       "--eval_every",
-                       "100",
-                       "--lr",
-                       "1e-30",
-                       "--name",
-                       "x",
-                       "--overwrite",
-                       "--weight_decay",
-                       "0",
-                       "--results_root",
-                       path("results"),
-                       "--pretrain_model",
-                       path(name)} +
-                 more);
+    return train(small_run("--dataset ColoredDigits --batch_size 40 --crop_size 8 --max_steps 1 "
+                           "--baseline --eval_every 100 --lr 1e-30 --weight_decay 0 --overwrite "
+                           "--log_level info") +
+                 Words{"--pretrain_model", path(name)} + more);
   }
   Outcome linear_from(const std::string& name) const {
-    return linear({"--dataset", "ColoredDigits", "--model_path", path(name), "--epochs", "1",
-                   "--batch_size", "512", "--crop_size", "8", "--workers", "1", "--device", "cpu"});
+    return linear(small_evaluation("--dataset ColoredDigits --batch_size 512 --crop_size 8 "
+                                   "--log_level info") +
+                  Words{"--model_path", path(name)});
   }
   StateDict trained() const {
     return checkpoint::read_torch_file(path("results/ColoredDigits/x/model_1.pt"));
@@ -102,7 +64,6 @@ class WeightsApp : public ::testing::Test {
     expect_refused(linear_from(name), words);
   }
 
-  test_sets::TempFolder folder_;
   StateDict own_, torchvision_;
 };
 

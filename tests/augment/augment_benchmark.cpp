@@ -34,8 +34,8 @@ class Set {
   }
 
  private:
-  static constexpr int64_t kNumber =
-      2000;  // 55 MB at 96x96: beyond the caches, as a training set is
+  // 55 MB at 96x96: beyond the caches, as a training set is.
+  static constexpr int64_t kNumber = 2000;
   size_t pixels() const { return static_cast<size_t>(side_) * static_cast<size_t>(side_); }
   int side_;
   bool column_major_;

@@ -323,9 +323,9 @@ TEST(Operations, BlurEqualsItsDefinition) {
           int sum = 0x8000;
           for (int i = -1; i <= 1; ++i) {
             for (int j = -1; j <= 1; ++j) {
-              const int at =
+              const int place =
                   (c * height + mirrored(y + i, height)) * width + mirrored(x + j, width);
-              sum += weights[i + 1] * weights[j + 1] * before.bytes[static_cast<size_t>(at)];
+              sum += weights[i + 1] * weights[j + 1] * before.bytes[static_cast<size_t>(place)];
             }
           }
           ASSERT_EQ(image.bytes[static_cast<size_t>((c * height + y) * width + x)], sum >> 16)

@@ -134,8 +134,8 @@ TEST(Recipe, PlainViewIsTheFormula) {
   const auto interleaved = picture.tensor();
   const auto mean = torch::tensor({0.4914f, 0.4822f, 0.4465f}),
              std = torch::tensor({0.2023f, 0.1994f, 0.2010f});
-  const auto expected =
-      (interleaved.to(torch::kFloat32).div(255.0f).sub(mean)).div(std);  // (H, W, 3)
+  // (H, W, 3)
+  const auto expected = interleaved.to(torch::kFloat32).div(255.0f).sub(mean).div(std);
   const auto column_major = interleaved.permute({2, 1, 0}).contiguous();
   const data::Image images[] = {picture.image(),
                                 {column_major.data_ptr<uint8_t>(), 21, 34, 21 * 34, 1, 21},

@@ -78,11 +78,11 @@ TEST(DrawnViews, MadeAfterwardsEqualAugmentedViews) {
     ASSERT_EQ(drawn.numbers[view].sizes(), (torch::IntArrayRef{12, kDrawNumbers}));
     for (int64_t i = 0; i < set.size(); ++i) {
       const auto image = drawn.views[view][i];
-      auto made = torch::empty({3, 12, 12});
+      auto view_made = torch::empty({3, 12, 12});
       make_view({image.data_ptr<uint8_t>(), 16, 16, 256, 16, 1},
                 read_draw(drawn.numbers[view][i].data_ptr<double>()), 12,
-                {made.data_ptr<float>(), 144, 1});
-      EXPECT_TRUE(torch::equal(made, expected.views[view][i])) << "sample " << i;
+                {view_made.data_ptr<float>(), 144, 1});
+      EXPECT_TRUE(torch::equal(view_made, expected.views[view][i])) << "sample " << i;
     }
   }
 }

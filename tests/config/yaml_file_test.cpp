@@ -202,16 +202,16 @@ TEST(YamlFuzz, OnlyUserErrors) {
   for (int i = 0; i < 5000; ++i) {
     std::string text = good;
     for (unsigned change = 0; change < 1 + random() % 4; ++change) {
-      const size_t at = random() % text.size();
+      const size_t place = random() % text.size();
       switch (random() % 3) {
         case 0:
-          text[at] = spice[random() % spice.size()];
+          text[place] = spice[random() % spice.size()];
           break;
         case 1:
-          text.insert(at, 1 + random() % 3, spice[random() % spice.size()]);
+          text.insert(place, 1 + random() % 3, spice[random() % spice.size()]);
           break;
         default:
-          text.erase(at, 1 + random() % 3);
+          text.erase(place, 1 + random() % 3);
       }
     }
     try {

@@ -94,7 +94,8 @@ TEST_F(Files, AnyFailingCallLeavesOldOrNewContentAndNoTemporary) {
   write_atomically(folder_ / "x", old);
   const auto save = [&] {
     write_atomically(folder_ / "x", [&](FileWriter& writer) {
-      for (size_t at = 0; at < fresh.size(); at += kPiece) writer.write(fresh.data() + at, kPiece);
+      for (size_t place = 0; place < fresh.size(); place += kPiece)
+        writer.write(fresh.data() + place, kPiece);
     });
   };
   FailingFileSystem counting(FailingFileSystem::kNever, ENOSPC);

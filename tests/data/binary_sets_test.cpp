@@ -134,8 +134,8 @@ TEST_P(DamagedFile, IsReportedWithItsPlace) {
 std::function<void(Bytes&)> resize_to(size_t size) {
   return [size](Bytes& bytes) { bytes.resize(size, 1); };
 }
-std::function<void(Bytes&)> put(size_t at, uint8_t value) {
-  return [at, value](Bytes& bytes) { bytes.at(at) = value; };
+std::function<void(Bytes&)> put(size_t place, uint8_t value) {
+  return [place, value](Bytes& bytes) { bytes.at(place) = value; };
 }
 
 std::vector<Damage> damages() {

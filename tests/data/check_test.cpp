@@ -35,21 +35,21 @@ void cut_off(const fs::path& path) { fs::resize_file(path, fs::file_size(path) /
 void write_png_without_pixels(const fs::path& path) {
   write_image(path, 40, 30, [](int, int, int) { return 7; });
   Bytes bytes = read_bytes(path);
-  size_t at = 8;
-  while (std::string(bytes.begin() + static_cast<long>(at) + 4,
-                     bytes.begin() + static_cast<long>(at) + 8) != "IDAT") {
-    at += 12 + (size_t{bytes[at + 2]} << 8) + bytes[at + 3];
+  size_t place = 8;
+  while (std::string(bytes.begin() + static_cast<long>(place) + 4,
+                     bytes.begin() + static_cast<long>(place) + 8) != "IDAT") {
+    place += 12 + (size_t{bytes[place + 2]} << 8) + bytes[place + 3];
   }
-  const size_t size = (size_t{bytes[at + 2]} << 8) + bytes[at + 3];
-  std::fill_n(bytes.begin() + static_cast<long>(at) + 8, size, uint8_t{0xFF});
+  const size_t size = (size_t{bytes[place + 2]} << 8) + bytes[place + 3];
+  std::fill_n(bytes.begin() + static_cast<long>(place) + 8, size, uint8_t{0xFF});
   uint32_t crc = 0xFFFFFFFFu;
-  for (size_t i = at + 4; i < at + 8 + size; ++i) {
+  for (size_t i = place + 4; i < place + 8 + size; ++i) {
     crc ^= bytes[i];
     for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
   }
   crc = ~crc;
   for (size_t i = 0; i < 4; ++i)
-    bytes[at + 8 + size + i] = static_cast<uint8_t>(crc >> (24 - 8 * i));
+    bytes[place + 8 + size + i] = static_cast<uint8_t>(crc >> (24 - 8 * i));
   write_file(path, bytes);
 }
 

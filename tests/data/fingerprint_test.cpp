@@ -20,7 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace test_sets;
 
-Fingerprint of(const std::string& dataset, const fs::path& root) {
+Fingerprint fingerprint(const std::string& dataset, const fs::path& root) {
   return fingerprint_of(
       *open_data_sets({core::find_kind<DataSetKind>(dataset).value(), root.string()}).train);
 }
@@ -51,10 +51,10 @@ TEST_P(Changed, IsNamed) {
   const Change& change = GetParam();
   const TempFolder folder;
   write_set(change.dataset, folder.path());
-  const Fingerprint before = of(change.dataset, folder.path());
-  EXPECT_EQ(difference(before, of(change.dataset, folder.path())), "");
+  const Fingerprint before = fingerprint(change.dataset, folder.path());
+  EXPECT_EQ(difference(before, fingerprint(change.dataset, folder.path())), "");
   change.make(folder.path());
-  EXPECT_EQ(difference(before, of(change.dataset, folder.path())), change.words);
+  EXPECT_EQ(difference(before, fingerprint(change.dataset, folder.path())), change.words);
 }
 
 constexpr const char* kContent = "the content of the images";
@@ -132,9 +132,9 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Fingerprint, AMovedFolderIsTheSameData) {
   const TempFolder folder;
   write_folder(folder.path() / "a", 4);
-  const Fingerprint before = of("Folder", folder.path() / "a");
+  const Fingerprint before = fingerprint("Folder", folder.path() / "a");
   fs::rename(folder.path() / "a", folder.path() / "b");
-  EXPECT_EQ(of("Folder", folder.path() / "b"), before);
+  EXPECT_EQ(fingerprint("Folder", folder.path() / "b"), before);
 }
 
 // Another size than those of the sampled files, anywhere in a set of more files than are sampled.
@@ -144,28 +144,28 @@ TEST(Fingerprint, TheSizeOfEveryFileCounts) {
   for (int i = 0; i < 200; ++i)
     fs::copy(folder.path() / "train/bee/0000.png",
              folder.path() / "train/bee" / ("1" + std::to_string(1000 + i) + ".png"));
-  const Fingerprint before = of("Folder", folder.path());
+  const Fingerprint before = fingerprint("Folder", folder.path());
   for (const char* name : {"11001.png", "11098.png", "11197.png"}) {
     const fs::path path = folder.path() / "train/bee" / name;
     const Bytes bytes = read_bytes(path);
     change_bytes(path, [](Bytes& b) { b.push_back(0); });
-    EXPECT_EQ(difference(before, of("Folder", folder.path())), kContent) << name;
+    EXPECT_EQ(difference(before, fingerprint("Folder", folder.path())), kContent) << name;
     write_file(path, bytes);
   }
-  EXPECT_EQ(of("Folder", folder.path()), before);
+  EXPECT_EQ(fingerprint("Folder", folder.path()), before);
 }
 
 TEST(Fingerprint, ComesBackFromTensorAndText) {
   const TempFolder folder;
   write_stl(folder.path(), 5, 5, 5);
-  const Fingerprint made = of("STL", folder.path());
-  EXPECT_EQ(made.height, 96);
-  EXPECT_EQ(made.images, 10);
-  EXPECT_EQ(fingerprint_from(to_tensor(made), "x"), made);
+  const Fingerprint found = fingerprint("STL", folder.path());
+  EXPECT_EQ(found.height, 96);
+  EXPECT_EQ(found.images, 10);
+  EXPECT_EQ(fingerprint_from(to_tensor(found), "x"), found);
   const fs::path path = folder.path() / "p.npy.data";
-  const std::string text = to_text(made);
+  const std::string text = to_text(found);
   write_file(path, Bytes(text.begin(), text.end()));
-  EXPECT_EQ(read_fingerprint(path), made);
+  EXPECT_EQ(read_fingerprint(path), found);
 }
 
 TEST(Fingerprint, AnotherFormIsRefused) {
@@ -206,9 +206,9 @@ TEST(Fingerprint, OfAFullStlTouchesFewPages) {
   const auto sets = open_data_sets({DataSetKind::kStl, folder.path().string()});
   const double before = resident_mb();
   const auto start = std::chrono::steady_clock::now();
-  const Fingerprint made = fingerprint_of(*sets.train);
+  const Fingerprint found = fingerprint_of(*sets.train);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-  EXPECT_EQ(made.images, 105000);
+  EXPECT_EQ(found.images, 105000);
   std::cout << "a fingerprint of 105,000 STL images took " << took.count() << " ms\n";
   EXPECT_LT(resident_mb() - before, 200);  // 2,900 where every page is read
 }

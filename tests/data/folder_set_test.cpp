@@ -272,9 +272,9 @@ std::function<void(Bytes&)> cut_to(double share) {
 std::function<void(Bytes&)> cut_to_bytes(size_t size) {
   return [size](Bytes& bytes) { bytes.resize(size); };
 }
-std::function<void(Bytes&)> put(size_t at, std::vector<uint8_t> values) {
-  return [at, values](Bytes& bytes) {
-    std::copy(values.begin(), values.end(), bytes.begin() + static_cast<long>(at));
+std::function<void(Bytes&)> put(size_t place, std::vector<uint8_t> values) {
+  return [place, values](Bytes& bytes) {
+    std::copy(values.begin(), values.end(), bytes.begin() + static_cast<long>(place));
   };
 }
 

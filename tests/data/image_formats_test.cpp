@@ -104,17 +104,18 @@ INSTANTIATE_TEST_SUITE_P(
 
 // --- What common decoders pass over --------------------------------------------------------------
 
-Bytes inserted(Bytes bytes, size_t at, const Bytes& more) {
-  bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(at), more.begin(), more.end());
+Bytes inserted(Bytes bytes, size_t place, const Bytes& more) {
+  bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(place), more.begin(), more.end());
   return bytes;
 }
 
 // The places of a JPEG's segments, the first scan's last; and of its end-of-image marker.
 std::vector<size_t> segments(const Bytes& jpeg) {
   std::vector<size_t> places;
-  for (size_t at = 2;; at += 2 + static_cast<size_t>(jpeg[at + 2] << 8 | jpeg[at + 3])) {
-    places.push_back(at);
-    if (jpeg[at + 1] == 0xDA) return places;
+  for (size_t place = 2;;
+       place += 2 + static_cast<size_t>(jpeg[place + 2] << 8 | jpeg[place + 3])) {
+    places.push_back(place);
+    if (jpeg[place + 1] == 0xDA) return places;
   }
 }
 
@@ -122,9 +123,10 @@ TEST(Tolerance, StrayBytesInAJpeg) {
   const Bytes jpeg = corpus_file("jpg_progressive");
   const size_t end = jpeg.size() - 2;
   for (const Bytes& stray : {Bytes{0}, Bytes{0xFF, 0xFF}, Bytes{1, 2, 3, 4, 5}, Bytes{0xFF, 0}}) {
-    for (const size_t at : segments(jpeg)) {
-      if (at == 2) continue;  // the first three bytes tell that it is a JPEG
-      expect_pixels(inserted(jpeg, at, stray), smooth, 4, "before byte " + std::to_string(at));
+    for (const size_t place : segments(jpeg)) {
+      if (place == 2) continue;  // the first three bytes tell that it is a JPEG
+      expect_pixels(inserted(jpeg, place, stray), smooth, 4,
+                    "before byte " + std::to_string(place));
     }
     expect_pixels(inserted(jpeg, end, stray), smooth, 4, "before the end");
     expect_pixels(inserted(jpeg, jpeg.size(), stray), smooth, 4, "after the end");
@@ -208,9 +210,9 @@ TEST(Bitmaps, RunsOfEightBits) {
   }
   append(bmp, 0x0100, 2);
   const auto expected = [](int, int y, int x) {
-    const int row = kHeight - 1 - y, from = row == 5 ? 4 : 0, at = x - from;
-    if (row == 3 || row == 4 || at < 0) return 0;
-    return at < 5 ? 40 : at < 8 ? 45 + at : at < 16 ? row : 0;
+    const int row = kHeight - 1 - y, from = row == 5 ? 4 : 0, place = x - from;
+    if (row == 3 || row == 4 || place < 0) return 0;
+    return place < 5 ? 40 : place < 8 ? 45 + place : place < 16 ? row : 0;
   };
   expect_pixels(bmp, expected, 0, "8 bits");
   bmp.resize(bmp.size() - 40);
@@ -264,11 +266,11 @@ Bytes gif_part(int left, int top, int width, int height, bool transparent) {
   Bytes packed((codes.size() * 9 + 7) / 8);
   for (size_t bit = 0; bit < codes.size() * 9; ++bit)
     packed[bit / 8] |= static_cast<uint8_t>((codes[bit / 9] >> (bit % 9) & 1) << (bit % 8));
-  for (size_t at = 0; at < packed.size(); at += 255) {
-    const size_t size = std::min<size_t>(255, packed.size() - at);
+  for (size_t place = 0; place < packed.size(); place += 255) {
+    const size_t size = std::min<size_t>(255, packed.size() - place);
     gif.push_back(static_cast<uint8_t>(size));
-    gif.insert(gif.end(), packed.begin() + static_cast<ptrdiff_t>(at),
-               packed.begin() + static_cast<ptrdiff_t>(at + size));
+    gif.insert(gif.end(), packed.begin() + static_cast<ptrdiff_t>(place),
+               packed.begin() + static_cast<ptrdiff_t>(place + size));
   }
   gif.insert(gif.end(), {0, 0x3B});
   return gif;
@@ -346,8 +348,8 @@ Bytes text(const std::string& start) {
 // The corpus' JPEG with one byte of its frame header changed: 0 the marker, 3 the bits, 8 channels.
 Bytes jpeg_with(size_t place, uint8_t value) {
   Bytes jpeg = corpus_file("jpg_grey");
-  for (const size_t at : segments(jpeg)) {
-    if (jpeg[at + 1] == 0xC0) jpeg[at + 1 + place] = value;
+  for (const size_t segment : segments(jpeg)) {
+    if (jpeg[segment + 1] == 0xC0) jpeg[segment + 1 + place] = value;
   }
   return jpeg;
 }

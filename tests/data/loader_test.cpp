@@ -58,9 +58,9 @@ TEST_P(LoaderSetups, EveryBatchHoldsItsSamplesInOrder) {
   Loader loader(order, 8, false, 2, kShape, fill_view, {workers, false, channels_last, prefetch});
   const auto batches = all_batches(loader);
   ASSERT_EQ(batches.size(), 6u);
-  size_t at = 0;
+  size_t place = 0;
   for (const auto& batch : batches) {
-    const int64_t size = at == 40 ? 5 : 8;
+    const int64_t size = place == 40 ? 5 : 8;
     ASSERT_EQ(batch.index.sizes(), at::IntArrayRef({size}));
     ASSERT_EQ(batch.index.scalar_type(), torch::kInt64);
     ASSERT_EQ(batch.views.size(), 2u);
@@ -71,21 +71,21 @@ TEST_P(LoaderSetups, EveryBatchHoldsItsSamplesInOrder) {
           channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
       ASSERT_TRUE(view.is_contiguous(format));
     }
-    for (int64_t i = 0; i < size; ++i, ++at) {
-      ASSERT_EQ(batch.index[i].item<int64_t>(), order[at]);
+    for (int64_t i = 0; i < size; ++i, ++place) {
+      ASSERT_EQ(batch.index[i].item<int64_t>(), order[place]);
       for (int view = 0; view < 2; ++view) {
         const auto image = batch.views[static_cast<size_t>(view)][i].contiguous();
         const auto values = image.accessor<float, 3>();
         for (int c = 0; c < 3; ++c) {
           for (int y = 0; y < 4; ++y) {
             for (int x = 0; x < 5; ++x)
-              ASSERT_EQ(values[c][y][x], view_value(order[at], view, c, y, x));
+              ASSERT_EQ(values[c][y][x], view_value(order[place], view, c, y, x));
           }
         }
       }
     }
   }
-  EXPECT_EQ(at, 45u);
+  EXPECT_EQ(place, 45u);
   EXPECT_FALSE(loader.next().has_value());
 }
 
@@ -155,10 +155,10 @@ TEST(Loader, DropsTheLastPartialBatchWhenAsked) {
 
 TEST(Loader, SkippedBatchesAreNotMadeAndTheRestIsTheSame) {
   Loader whole(order_of(40), 8, true, 2, kShape, fill_view, {});
-  std::atomic<int> made = 0;
+  std::atomic<int> num_made = 0;
   const auto counting = [&](int64_t sample, int view, std::vector<uint8_t>& scratch,
                             const ViewOut& out) {
-    ++made;
+    ++num_made;
     fill_view(sample, view, scratch, out);
   };
   Loader rest(order_of(40), 8, true, 2, kShape, counting, {}, 3);
@@ -168,7 +168,7 @@ TEST(Loader, SkippedBatchesAreNotMadeAndTheRestIsTheSame) {
     EXPECT_TRUE(last[b].index.equal(all[b + 3].index));
     EXPECT_TRUE(last[b].views[1].equal(all[b + 3].views[1]));
   }
-  EXPECT_EQ(made, 2 * 8 * 2);
+  EXPECT_EQ(num_made, 2 * 8 * 2);
 }
 
 // The batches before the failing one come out whole; of several failures in it the first sample's
@@ -206,7 +206,7 @@ void settle(const std::atomic<int64_t>& count, int64_t least) {
 }
 
 TEST(Loader, WorkIsSharedAndBoundedAhead) {
-  std::atomic<int64_t> made = 0;
+  std::atomic<int64_t> num_made = 0;
   std::mutex mutex;
   std::condition_variable arrived;
   std::set<std::thread::id> threads;
@@ -216,28 +216,28 @@ TEST(Loader, WorkIsSharedAndBoundedAhead) {
     threads.insert(std::this_thread::get_id());
     arrived.notify_all();
     arrived.wait_for(lock, std::chrono::seconds(10), [&] { return threads.size() == 4; });
-    ++made;
+    ++num_made;
   };
   Loader loader(order_of(1000), 10, true, 1, kShape, meet, {4, false, false, 3});
-  settle(made, 30);
-  EXPECT_EQ(made, 30);  // three batches ahead, and no more until one is taken
+  settle(num_made, 30);
+  EXPECT_EQ(num_made, 30);  // three batches ahead, and no more until one is taken
   loader.next();
-  settle(made, 40);
-  EXPECT_EQ(made, 40);
+  settle(num_made, 40);
+  EXPECT_EQ(num_made, 40);
   EXPECT_EQ(threads.size(), 4u);
 }
 
 TEST(Loader, EndsPromptlyInTheMiddleOfAPass) {
-  std::atomic<int64_t> made = 0;
+  std::atomic<int64_t> num_made = 0;
   const auto slow = [&](int64_t, int, std::vector<uint8_t>&, const ViewOut&) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    ++made;
+    ++num_made;
   };
   {
     Loader loader(order_of(100000), 10000, true, 1, kShape, slow, {2, false, false, 2});
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  EXPECT_LT(made, 10000);  // it did not wait for the batch
+  EXPECT_LT(num_made, 10000);  // it did not wait for the batch
   { const Loader unused(order_of(100), 10, true, 1, kShape, fill_view, {}); }
 }
 

@@ -49,8 +49,8 @@ void check_labels(const data::ImageSet& set, size_t most) {
 // The input is a list of entries: a byte, the class's name, a zero, the file's name, a zero.
 void folder(Input input) {
   static const ScratchFolder scratch;
-  static const bool silent =
-      (core::set_log_level(core::LogLevel::kOff), true);  // each opening ends with a line
+  // Each opening would end with a line.
+  static const bool silent = (core::set_log_level(core::LogLevel::kOff), true);
   static_cast<void>(silent);
   const fs::path root = scratch.path() / "set";
   fs::remove_all(root);

@@ -34,8 +34,9 @@ struct EncoderCase {
   Arch arch;
   int width;
   int64_t feature_size;
-  int64_t parameters;  // of encoder and head: from the layers' shapes, torchvision's counts less
-                       // conv1 and fc, plus ours
+  // Of encoder and head: from the layers' shapes, torchvision's counts less conv1 and fc, plus
+  // ours.
+  int64_t parameters;
 };
 
 class Encoder : public ::testing::TestWithParam<EncoderCase> {};
@@ -97,8 +98,8 @@ TEST(ModelInit, ConvolutionsAndLinearsHaveTheSpecifiedSpread) {
     const double deviation = w.numel() > 1 ? w.std().item<double>() : 0;
     const double mean = w.mean().item<double>(), n = static_cast<double>(w.numel());
     if (item.key() == "f.0.weight" || (w.dim() == 2)) {
-      const double bound =
-          1 / std::sqrt(static_cast<double>(w[0].numel()));  // Kaiming uniform, a = sqrt(5)
+      // Kaiming uniform with a = sqrt(5).
+      const double bound = 1 / std::sqrt(static_cast<double>(w[0].numel()));
       EXPECT_LE(w.abs().max().item<double>(), bound) << item.key();
       EXPECT_GT(w.abs().max().item<double>(), 0.97 * bound) << item.key();
       // A uniform sample's deviation has a relative standard error of sqrt(0.2 / n).

@@ -15,7 +15,7 @@ class Module;
 
 namespace ipirm::checkpoint {
 
-// Named tensors in file order.
+// Tensors with their names, in the order of the file.
 using StateDict = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // Writes a flat dictionary of tensors, atomically, in C order. Tensors may lie on any device; each
@@ -41,7 +41,7 @@ struct TorchContent {
 // UserError naming file, place, found and expected.
 TorchContent read_torch_content(const std::filesystem::path& path);
 
-// The tensors alone.
+// Reads the same and returns the tensors alone.
 StateDict read_torch_file(const std::filesystem::path& path);
 
 // The module's parameters and buffers themselves (detached, no copies) under `prefix` + name, in
@@ -56,8 +56,8 @@ StateDict state_dict(const torch::nn::Module& module, const std::string& prefix 
 void load_state_dict(torch::nn::Module& module, const StateDict& tensors,
                      const std::filesystem::path& source);
 
-// The same into the tensors that are named, whoever owns them: a part of a module, say, or one
-// under the names of another program.
+// Does the same to the tensors that are named, whoever owns them: those of a part of a module, say,
+// or of one under the names of another program.
 void copy_by_name(const StateDict& into, const StateDict& tensors,
                   const std::filesystem::path& source);
 

@@ -12,7 +12,7 @@ struct ExportConfig {
   bool overwrite = false;  // replace what stands at `out`
 };
 
-// As parse_train() of train_config.h.
+// Does for ipirm-export what parse_train() of train_config.h does for ipirm-train.
 std::optional<ExportConfig> parse_export(int argc, const char* const* argv);
 
 }  // namespace ipirm::config

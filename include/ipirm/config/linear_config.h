@@ -14,13 +14,15 @@
 
 namespace ipirm::config {
 
-// Not set here, but by whoever knows the device: loader.pinned, loader.channels_last.
+// Not set here, but by whoever knows the device: loader.pinned, loader.channels_last,
+// loader.pixels.
 struct LinearConfig {
   // The .pt file whose encoder is evaluated; after parsing never empty, but with check_data.
   std::string model_path;
   std::optional<model::Arch> arch;  // not given: read off the file
   std::optional<int> width;         // not given: read off the file
-  std::string name;  // after parsing never empty: the folder that holds the file, or its stem
+  // After parsing never empty: the name of the folder that holds the file, or the file's stem.
+  std::string name;
   std::string downstream_root = "downstream";  // results go to downstream_root/DATASET/name
   bool txt = false;                            // write result.txt and the state
   bool overwrite = false;                      // replace an earlier result
@@ -36,7 +38,7 @@ struct LinearConfig {
   eval::LinearOptions linear;
 };
 
-// As parse_train() and to_yaml() of train_config.h.
+// These do for ipirm-linear what parse_train() and to_yaml() of train_config.h do for ipirm-train.
 std::optional<LinearConfig> parse_linear(int argc, const char* const* argv);
 std::string to_yaml(const LinearConfig& config);
 

@@ -24,7 +24,7 @@ struct PartitionConfig {
   partition::MaximizeOptions maximize;  // offline and random_init, which are ipirm-train's, aside
 };
 
-// As parse_train() of train_config.h.
+// Does for ipirm-partition what parse_train() of train_config.h does for ipirm-train.
 std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv);
 
 }  // namespace ipirm::config

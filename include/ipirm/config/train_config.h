@@ -20,7 +20,7 @@ namespace ipirm::config {
 
 // Values that several rooms use (temperature, number of environments, seed, order of samples) are
 // named once on the command line and stand, equal, in each room's options. Not set here, but by
-// whoever knows the device: loader.pinned, loader.channels_last.
+// whoever knows the device: loader.pinned, loader.channels_last, loader.pixels.
 struct TrainConfig {
   std::string name;  // folder of the run; after parsing never empty ("ipirm" or "baseline")
   std::string results_root = "results";  // the run is written to results_root/DATASET/name
@@ -30,8 +30,8 @@ struct TrainConfig {
   std::string pretrain_model;  // .pt file with the first weights; empty: random ones
   std::string partition;       // .npy file with the first partition; empty: maximize before epoch 1
   bool partition_any_data = false;  // though it was made for other data
-  bool no_shuffle =
-      false;  // samples in the set's order; train.shuffle and maximize.shuffle are its opposite
+  // Samples come in the set's order; train.shuffle and maximize.shuffle are its opposite.
+  bool no_shuffle = false;
   bool overwrite = false;   // replace what the run's folder holds
   bool resume = false;      // go on with the run that the folder holds
   bool check_data = false;  // only read all images and list what is wrong

@@ -20,11 +20,11 @@ struct RunOptions {
   int crop_size = 32;        // side of the test views where images come in sizes of their own
 };
 
-// Features h/|h| of the set's test views in the set's order, (N, F) float32 on the device; without
-// meaning once core::interrupted(), which ends the work early. The
-// network's mode is restored afterwards. progress_label: what the work is called on the progress
-// line. The network lies on the device; the set holds at least one image, all of one size
-// unless it says differing_sizes() (UserError otherwise).
+// Returns the features h/|h| of the set's test views in the set's order, (N, F) float32 on the
+// device, where the network lies. They have no meaning once core::interrupted(), which ends the
+// work early. The network's mode is restored afterwards. progress_label is what the progress line
+// calls the work. Throws UserError where the set holds no image, or images of several sizes without
+// saying differing_sizes().
 torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
                                const RunOptions& options, const std::string& progress_label);
 

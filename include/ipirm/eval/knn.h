@@ -11,7 +11,7 @@ namespace ipirm::eval {
 // exp(similarity / temperature) for their label. queries (Q, F) and bank (N, F) normalised,
 // bank_labels (N) int64 in 0..num_classes-1; k is capped at N. Of equal similarities the first in
 // the bank is the nearer. Below a temperature of 1/80 each query's scores are divided by its
-// largest vote, which would overflow. Works in blocks of queries; no host synchronisation.
+// largest vote, which would overflow. Works in blocks of queries and does not wait for the device.
 torch::Tensor knn_scores(const torch::Tensor& queries, const torch::Tensor& bank,
                          const torch::Tensor& bank_labels, int64_t num_classes,
                          const KnnOptions& options);

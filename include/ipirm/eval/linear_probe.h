@@ -20,7 +20,7 @@
 
 namespace ipirm::eval {
 
-// After one epoch.
+// What a factor's classifier reaches in one epoch.
 struct LinearEpoch {
   int64_t epoch = 0;  // 1-based
   double train_loss = 0, train_top1 = 0, train_top5 = 0;
@@ -30,7 +30,7 @@ struct LinearEpoch {
 // "train_loss", "train_acc@1", "train_acc@5", and the same of "test_".
 core::NamedValues scores_of(const LinearEpoch& epoch);
 
-// A state's tensors by name: what checkpoint::StateDict is.
+// A state's tensors by name: the same type as checkpoint::StateDict, which this room does not know.
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
 // Trains a linear classifier for each known factor of `train`'s images (the class first) on one and

@@ -15,9 +15,9 @@ namespace ipirm::loss {
 // The terms of one step, scalars on the projections' device. Only `loss` carries a graph.
 struct Terms {
   torch::Tensor loss;
-  // Mean over partitions and environments; for a baseline the loss itself.
+  // The mean over partitions and environments; for a baseline the loss itself.
   torch::Tensor contrastive;
-  // Likewise; 0 for a baseline.
+  // The mean over partitions and environments; 0 for a baseline.
   torch::Tensor penalty;
   // InfoNCE over the whole batch; 0 where keep_cont is off.
   torch::Tensor batch;

@@ -21,9 +21,11 @@ struct MixupOptions {
 
 // What a partition's environments are penalised by.
 enum class Penalty {
-  kIrm,  // the squared gradient of each one's loss (METHOD 4): the method's
-  kVrex  // the unbiased variance of their losses (Krueger et al. 2021, "Out-of-Distribution
-         // Generalization via Risk Extrapolation")
+  // The squared gradient of each one's loss (METHOD 4): the method's.
+  kIrm,
+  // The unbiased variance of their losses (Krueger et al. 2021, "Out-of-Distribution Generalization
+  // via Risk Extrapolation").
+  kVrex
 };
 
 struct LossOptions {

@@ -17,8 +17,8 @@ namespace ipirm::model {
 class ResNetImpl;
 class ProjectionHeadImpl;
 
-// What the network makes of B images. float32 under autocast to bfloat16, otherwise of the
-// parameters' type.
+// What the network makes of B images: float32 under autocast to bfloat16, otherwise of the type
+// that the parameters have.
 struct Embedding {
   torch::Tensor feature;     // h/|h|, (B, F)
   torch::Tensor projection;  // z = g(h)/|g(h)|, (B, d)
@@ -36,12 +36,12 @@ class ModelImpl : public torch::nn::Module {
   Embedding forward(const torch::Tensor& images);
   // h, unnormalised, (B, F).
   torch::Tensor encode(const torch::Tensor& images);
-  // F: 8 * width for resnet18 and 34, 32 * width for resnet50.
+  // F: 8 * width for encoders of basic blocks, 32 * width for those of bottlenecks.
   int64_t feature_size() const { return feature_size_; }
   const ModelOptions& options() const { return options_; }
 
-  // A deep copy: parameters, buffers, their devices, types and memory formats, and the mode. Leaves
-  // torch's generator as it was.
+  // Makes a deep copy: parameters, buffers, their devices, types and memory formats, and the mode.
+  // Leaves torch's generator as it was.
   std::shared_ptr<torch::nn::Module> clone(
       const std::optional<torch::Device>& device = std::nullopt) const override;
 

@@ -17,9 +17,10 @@ enum class Arch { kResNet18, kResNet34, kResNet50, kResNet101 };
 struct Architecture {
   Arch kind;
   const char* name;
-  int blocks[4];    // in each of the four stages
-  bool bottleneck;  // blocks of 1x1, 3x3, 1x1 convolutions, four times as wide at their end; else
-                    // two 3x3
+  int blocks[4];  // in each of the four stages
+  // Blocks are of 1x1, 3x3, 1x1 convolutions, four times as wide at their end; otherwise of two
+  // 3x3.
+  bool bottleneck;
 };
 
 // The one table of encoders: the command line, the network and the recognition of weights read it.
