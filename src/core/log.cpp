@@ -78,13 +78,6 @@ void set_log_level(LogLevel level) {
   for (const bool problem : {false, true}) logger(problem).set_level(spdlog_level(level));
 }
 
-void set_log_level(const std::string& name) {
-  const auto level = find_kind<LogLevel>(name);
-  if (!level)
-    throw UserError(cat("--log_level ", name, ": expected debug, info, warning, error or off"));
-  set_log_level(*level);
-}
-
 void log_debug(const std::string& line) { write(spdlog::level::debug, line); }
 void log_info(const std::string& line) { write(spdlog::level::info, line); }
 void log_warning(const std::string& line) { write(spdlog::level::warn, one_line(line)); }

@@ -102,7 +102,7 @@ class Terminal {
     if (openpty(&screen_, &end, nullptr, nullptr, nullptr) != 0) throw std::runtime_error("no pty");
     dup2(end, STDERR_FILENO);
     close(end);
-    core::set_log_level("info");
+    core::set_log_level(core::LogLevel::kInfo);
     reader_ = std::thread([this] {
       char piece[512];
       for (ssize_t n; (n = read(screen_, piece, sizeof piece)) > 0;)
@@ -119,7 +119,7 @@ class Terminal {
  private:
   void restore() {
     if (before_ < 0) return;
-    core::set_log_level("warning");
+    core::set_log_level(core::LogLevel::kWarning);
     dup2(before_, STDERR_FILENO);  // the terminal's last user: the reader sees its end
     close(std::exchange(before_, -1));
     reader_.join();

@@ -90,11 +90,11 @@ TEST_F(RunDataTest, AStateWithoutAFingerprintResumesWithALine) {
   for (const int64_t version : {1, 2}) {
     checkpoint::write_torch_file(root_ / "a" / "state.pt", test::as_version(version, original));
     KnownRun again(root_ / "a", ExistingRun::kResume);
-    core::set_log_level("info");
+    core::set_log_level(core::LogLevel::kInfo);
     ::testing::internal::CaptureStdout();
     EXPECT_TRUE(again.resume());
     const auto said = ::testing::internal::GetCapturedStdout();
-    core::set_log_level("warning");
+    core::set_log_level(core::LogLevel::kWarning);
     EXPECT_THAT(said, HasSubstr("kept no fingerprint of the data")) << version;
     EXPECT_EQ(again.state->position.epoch, 2);
     expect_same_weights(first.state->model, again.state->model);

@@ -31,7 +31,7 @@ namespace ipirm::train {
 class RunTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    core::set_log_level("warning");
+    core::set_log_level(core::LogLevel::kWarning);
     torch::set_num_threads(1);
     root_ = std::filesystem::temp_directory_path() / core::cat("ipirm_run_", ::getpid());
     std::filesystem::remove_all(root_);

@@ -23,8 +23,6 @@ struct NamesOf<LogLevel> {
 };
 
 void set_log_level(LogLevel level);
-// The same by the level's name. Throws UserError on another word.
-void set_log_level(const std::string& name);
 
 void log_debug(const std::string& line);
 void log_info(const std::string& line);
