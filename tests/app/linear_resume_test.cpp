@@ -58,8 +58,6 @@ class LinearResume : public ProgramTest {
     bytes[bytes.size() / 2] ^= 1;
     test_sets::write_file(file, bytes);
   }
-
-  test_sets::TempFolder folder_;
 };
 
 TEST_F(LinearResume, GoesOnAsIfItHadNeverStopped) {
