@@ -21,6 +21,7 @@ enum class Purpose : uint8_t {
   kMaximizeOrder = 9,   // permutation of the bank, one a pass
   kMixup = 10,          // mixing coefficients and partners, minimization
   kMaximizeMixup = 11,  // and maximization
+  kPartitionDraw = 12,  // environments of a random partition
 };
 
 // One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "ipirm/core/keyed_random.h"
@@ -60,6 +63,55 @@ struct MaximizeOptions {
   bool mixup = false;  // --mixup_max: the first views are mixed (METHOD 6)
   double alpha = 1.0;  // of the mixing coefficients, > 0
 };
+
+// Where the partitions of a run come from: the search, or one of the controls beside it.
+enum class SourceKind {
+  kSearch,  // the maximization
+  kRandom,  // drawn anew whenever a search would be due
+  kFactor   // something known about the images, cut into the environments
+};
+
+struct SourceOptions {
+  SourceKind kind = SourceKind::kSearch;
+  std::string factor = {};  // its name; of kFactor alone, and never empty there
+  bool operator==(const SourceOptions&) const = default;
+};
+
+}  // namespace ipirm::partition
+
+template <>
+struct ipirm::core::NamesOf<ipirm::partition::SourceKind> {
+  static constexpr Named<ipirm::partition::SourceKind> kNames[] = {
+      {ipirm::partition::SourceKind::kSearch, "search"},
+      {ipirm::partition::SourceKind::kRandom, "random"},
+      {ipirm::partition::SourceKind::kFactor, "factor"}};
+};
+
+namespace ipirm::partition {
+
+// What a setting of a source may be: for --help and for messages.
+inline std::vector<std::string> source_forms() {
+  auto forms = core::names_of<SourceKind>();
+  forms.back() += ":NAME";
+  return forms;
+}
+
+// "search", "random" or "factor:NAME" with the factor's name as it is; nothing for other texts.
+inline std::optional<SourceOptions> parse_source(std::string_view text) {
+  const auto colon = text.find(':');
+  const auto kind = core::find_kind<SourceKind>(std::string(text.substr(0, colon)));
+  const bool named = colon != std::string_view::npos;
+  if (!kind || named != (*kind == SourceKind::kFactor)) return std::nullopt;
+  if (!named) return SourceOptions{*kind};
+  if (colon + 1 == text.size()) return std::nullopt;
+  return SourceOptions{*kind, std::string(text.substr(colon + 1))};
+}
+
+// What parse_source() reads back.
+inline std::string source_text(const SourceOptions& source) {
+  const auto name = core::name_of(source.kind);
+  return source.kind == SourceKind::kFactor ? name + ":" + source.factor : name;
+}
 
 }  // namespace ipirm::partition
 
