@@ -13,6 +13,8 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
   group.text("data_root", "DIR", &data.root, "folder that holds the data set's files");
   group.number("image_size", &data.image_size, between(0, 4096),
                "Folder: cut images to their middle square of N; 0: whole");
+  group.text("factors_csv", "FILE", &data.factors_csv,
+             "Folder: a table of further factors, heading path,NAME,..., a row an image");
   group.number("workers", &loader.workers, between(1, 1024), "threads that make views");
   group.flag_of_call("check_data", &check_data,
                      "only read every image, list all that are damaged, and exit with 2 if any is");

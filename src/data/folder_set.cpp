@@ -6,9 +6,11 @@
 #include <array>
 #include <atomic>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <utility>
 
+#include "data/factors_csv.h"
 #include "data/folder_listing.h"
 #include "data/image_decode.h"
 #include "data/image_structure.h"
@@ -35,15 +37,23 @@ void check_first_bytes(const std::string& path) {
   check_image_head(path, {head.data(), got});
 }
 
+// The file's path below the root, with '/' between folders.
+std::string name_below(const fs::path& root, const std::string& file) {
+  return fs::path(file).lexically_relative(root).generic_string();
+}
+
 class FolderSet : public ImageSet {
  public:
-  FolderSet(fs::path root, FolderPart part, int side, int64_t cache_bytes)
+  FolderSet(fs::path root, FolderPart part, std::vector<Factor> more_factors, int side,
+            int64_t cache_bytes)
       : root_(std::move(root)),
         files_(std::move(part.files)),
         factors_{{"label", static_cast<int>(part.classes.size()), std::move(part.labels)}},
         side_(side),
         cached_(files_.size()),
-        cache_left_(cache_bytes) {}
+        cache_left_(cache_bytes) {
+    std::move(more_factors.begin(), more_factors.end(), std::back_inserter(factors_));
+  }
 
   ~FolderSet() override {
     for (auto& pixels : cached_) delete pixels.load();
@@ -64,7 +74,7 @@ class FolderSet : public ImageSet {
 
   std::string name(int64_t i) const override {
     TORCH_CHECK_INDEX(i >= 0 && i < size(), "image ", i, " of a set of ", size());
-    return fs::path(files_[static_cast<size_t>(i)]).lexically_relative(root_).generic_string();
+    return name_below(root_, files_[static_cast<size_t>(i)]);
   }
 
   bool differing_sizes() const override { return side_ == 0; }
@@ -114,9 +124,25 @@ class FolderSet : public ImageSet {
   mutable std::atomic<int64_t> cache_left_;           // bytes
 };
 
+// The factors that a table adds to train and test; none without a table.
+std::array<std::vector<Factor>, 2> more_factors(const fs::path& csv, const fs::path& root,
+                                                const FolderListing& listing) {
+  if (csv.empty()) return {};
+  std::vector<PartNames> parts = {{"training", {}}};
+  for (const auto& file : listing.train.files) parts[0].names.push_back(name_below(root, file));
+  if (listing.test) {
+    parts.push_back({"test", {}});
+    for (const auto& file : listing.test->files) parts[1].names.push_back(name_below(root, file));
+  }
+  auto factors = read_factors_csv(csv, parts);
+  factors.resize(2);
+  return {std::move(factors[0]), std::move(factors[1])};
+}
+
 }  // namespace
 
-DataSets open_folder(const fs::path& root, int side, int64_t cache_bytes, bool look_inside) {
+DataSets open_folder(const fs::path& root, int side, int64_t cache_bytes, bool look_inside,
+                     const fs::path& factors_csv) {
   FolderListing listing = list_folder(root);
   if (look_inside) {
     for (const auto& path : listing.train.files) check_first_bytes(path);
@@ -125,10 +151,13 @@ DataSets open_folder(const fs::path& root, int side, int64_t cache_bytes, bool l
   }
   prepare_image_decoder();
   listing.complete ? core::log_info(listing.summary) : core::log_warning(listing.summary);
-  const auto train = std::make_shared<FolderSet>(root, std::move(listing.train), side, cache_bytes);
+  auto [of_train, of_test] = more_factors(factors_csv, root, listing);
+  const auto train = std::make_shared<FolderSet>(root, std::move(listing.train),
+                                                 std::move(of_train), side, cache_bytes);
   DataSets sets{train, train, nullptr};
   if (listing.test)
-    sets.test = std::make_shared<FolderSet>(root, std::move(*listing.test), side, cache_bytes);
+    sets.test = std::make_shared<FolderSet>(root, std::move(*listing.test), std::move(of_test),
+                                            side, cache_bytes);
   return sets;
 }
 

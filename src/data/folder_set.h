@@ -20,8 +20,10 @@ constexpr int64_t kFolderCacheBytes = int64_t{2} << 30;
 // decoding waits until an image is asked for. Images in train/ itself have no labels: one class,
 // "", and no test set. Throws UserError as list_folder() does and for a file that is none of the
 // formats read; image() throws it for a file that cannot be decoded. Without look_inside the files
-// are only listed, and image() refuses those of other formats too.
+// are only listed, and image() refuses those of other formats too. factors_csv: a table of further
+// factors, as read_factors_csv() reads it; empty: none.
 DataSets open_folder(const std::filesystem::path& root, int side,
-                     int64_t cache_bytes = kFolderCacheBytes, bool look_inside = true);
+                     int64_t cache_bytes = kFolderCacheBytes, bool look_inside = true,
+                     const std::filesystem::path& factors_csv = {});
 
 }  // namespace ipirm::data

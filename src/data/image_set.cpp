@@ -25,6 +25,11 @@ int stored_side(const DataOptions& options) {
 }
 
 DataSets open_data_sets(const DataOptions& options) {
+  if (!options.factors_csv.empty() && options.dataset != DataSetKind::kFolder) {
+    throw core::UserError(core::cat("--factors_csv ", options.factors_csv, ": is for --dataset ",
+                                    "Folder; the images of ", core::name_of(options.dataset),
+                                    " have no names that a table could give: leave the flag out"));
+  }
   switch (options.dataset) {
     case DataSetKind::kStl:
       return open_stl(options.root);
@@ -35,7 +40,7 @@ DataSets open_data_sets(const DataOptions& options) {
     case DataSetKind::kFolder:
       return open_folder(options.root, options.image_size,
                          options.for_check ? 0 : kFolderCacheBytes,
-                         /*look_inside=*/!options.for_check);
+                         /*look_inside=*/!options.for_check, options.factors_csv);
     case DataSetKind::kColoredDigits:
       return make_colored_digits();
   }

@@ -19,6 +19,7 @@ struct Factor {
   std::string name;             // "label" for the class; "digit" and "colour" for ColoredDigits
   int num_values = 0;           // values are 0..num_values-1
   std::vector<int64_t> values;  // one an image; -1 where unknown (the unlabeled part of STL)
+  std::vector<std::string> value_names = {};  // what each value is called; empty: its number
 };
 
 // Immutable after construction: image() may be called from many threads.
@@ -54,6 +55,11 @@ class ImageSet {
 // or no labels: then the class has one value, 0, and a kNN or linear evaluation says nothing.
 struct DataSets {
   std::shared_ptr<const ImageSet> train, labelled, test;
+
+  // Null where the data have no such part.
+  const std::shared_ptr<const ImageSet>& part(Part part) const {
+    return part == Part::kTrain ? train : part == Part::kLabelled ? labelled : test;
+  }
 };
 
 // Opens a data set: milliseconds for the binary formats, whose files are memory mapped. Throws

@@ -26,6 +26,8 @@ struct DataOptions {
   // Folder alone: files are only listed, so that a damaged one is refused by image() and not here,
   // and nothing decoded is kept.
   bool for_check = false;
+  // Folder alone: a table of further factors, with a row for every image; empty: none.
+  std::string factors_csv = {};
 };
 
 // In which form views leave the loader.
@@ -33,6 +35,9 @@ enum class Pixels {
   kFloat,  // normalised float32
   kByte    // 8 bits, a quarter of the memory: for a device that normalises or augments by itself
 };
+
+// One of the parts of a data set (DataSets).
+enum class Part { kTrain, kLabelled, kTest };
 
 struct LoaderOptions {
   int workers = 2;             // threads that make views, >= 1
@@ -52,4 +57,11 @@ struct ipirm::core::NamesOf<ipirm::data::DataSetKind> {
       {ipirm::data::DataSetKind::kCifar100, "CIFAR100"},
       {ipirm::data::DataSetKind::kFolder, "Folder"},
       {ipirm::data::DataSetKind::kColoredDigits, "ColoredDigits"}};
+};
+
+template <>
+struct ipirm::core::NamesOf<ipirm::data::Part> {
+  static constexpr Named<ipirm::data::Part> kNames[] = {{ipirm::data::Part::kTrain, "train"},
+                                                        {ipirm::data::Part::kLabelled, "labelled"},
+                                                        {ipirm::data::Part::kTest, "test"}};
 };
