@@ -7,6 +7,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/text.h"
 
 namespace ipirm::config {
 namespace {
@@ -39,9 +40,9 @@ std::optional<T> number(const std::string& text) {
   return value;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-bool is_one_line(const std::string& text) { return std::ranges::none_of(text, is_control); }
+bool is_one_line(const std::string& text) {
+  return std::ranges::none_of(text, core::is_control);
+}
 
 // "5,35": ascending, comma separated, possibly none.
 std::optional<std::vector<int64_t>> number_list(const std::string& text, const Range& range) {
@@ -205,12 +206,7 @@ const Field* find_field(const std::vector<Field>& fields, const std::string& nam
   return found == fields.end() ? nullptr : &*found;
 }
 
-std::string in_quotes(const std::string& text) {
-  constexpr size_t kShown = 60;
-  std::string shown = text.substr(0, kShown);
-  std::ranges::replace_if(shown, is_control, '?');
-  return cat("'", shown, text.size() > kShown ? "...'" : "'");
-}
+std::string in_quotes(const std::string& text) { return core::in_quotes(text); }
 
 std::string dump_yaml(const std::string& program, const std::vector<Field>& fields) {
   std::string text = cat("# The settings of a run of ", program, " ", core::version(),

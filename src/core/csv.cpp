@@ -6,6 +6,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
+#include "ipirm/core/text.h"
 
 namespace ipirm::core {
 namespace {
@@ -48,7 +49,8 @@ class CsvParser {
                                ", expected a heading that names every column"));
       }
       if (std::find(heading.fields.begin(), name, *name) != name)
-        fail(heading.line, cat("found two columns '", *name, "', expected each name once"));
+        fail(heading.line,
+             cat("found two columns ", in_quotes(*name), ", expected each name once"));
     }
   }
 
@@ -67,8 +69,9 @@ class CsvParser {
       result.push_back(text_.substr(position_).starts_with('"') ? quoted() : plain());
       if (position_ == text_.size() || end_of_line()) return result;
       if (text_[position_] != ',') {
-        fail(line_, cat("found '", text_[position_], "' behind the quotes of field ", result.size(),
-                        ", expected a comma or the end of the line"));
+        fail(line_,
+             cat("found ", in_quotes(text_.substr(position_, 1)), " behind the quotes of field ",
+                 result.size(), ", expected a comma or the end of the line"));
       }
       ++position_;
     }
@@ -79,8 +82,8 @@ class CsvParser {
     std::string field(text_.substr(position_, end - position_));
     if (end < text_.size() && text_[end] == '\n' && field.ends_with('\r')) field.pop_back();
     if (field.find('"') != std::string::npos) {
-      fail(line_, cat("found a quote inside '", field.substr(0, 60),
-                      "', expected the whole field in quotes and each of its quotes twice"));
+      fail(line_, cat("found a quote inside ", in_quotes(field),
+                      ", expected the whole field in quotes and each of its quotes twice"));
     }
     position_ += field.size();
     return field;

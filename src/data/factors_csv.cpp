@@ -13,11 +13,13 @@
 #include "ipirm/core/csv.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/text.h"
 
 namespace ipirm::data {
 namespace {
 
 using core::cat;
+using core::in_quotes;
 using core::UserError;
 
 constexpr uint64_t kMaxBytes = uint64_t{1} << 30;  // some 10 million rows
@@ -41,7 +43,7 @@ class FactorTable {
       const auto& row = table_.rows[r];
       const auto [there, fresh] = row_of.emplace(row.fields[path_], r);
       if (!fresh) {
-        fail(row.line, cat("found '", row.fields[path_], "' again, which is in line ",
+        fail(row.line, cat("found ", in_quotes(row.fields[path_]), " again, which is in line ",
                            table_.rows[there->second].line, ", expected one row an image"));
       }
     }
@@ -80,12 +82,16 @@ class FactorTable {
   void find_columns() {
     const auto path = std::find(table_.columns.begin(), table_.columns.end(), kPath);
     if (path == table_.columns.end()) {
-      fail(1, cat("found no column 'path' (the first is '", table_.columns[0],
-                  "'), expected one that names each image by its path below the data root"));
+      fail(1, cat("found no column 'path' (the first is ", in_quotes(table_.columns[0]),
+                  "), expected one that names each image by its path below the data root"));
     }
     path_ = static_cast<size_t>(path - table_.columns.begin());
     for (size_t c = 0; c < table_.columns.size(); ++c) {
       const auto& name = table_.columns[c];
+      if (std::any_of(name.begin(), name.end(), core::is_control)) {
+        fail(1, cat("found a control character in the name of column ", in_quotes(name),
+                    ", expected a name that a line can show"));
+      }
       if (c != path_ && std::find(kOfTheSet.begin(), kOfTheSet.end(), name) == kOfTheSet.end())
         columns_.push_back(c);
     }
@@ -112,8 +118,8 @@ class FactorTable {
     if (missing > 0) {
       const int64_t last = table_.rows.empty() ? 1 : table_.rows.back().line;
       fail(last, cat("found no row for ", missing, " of the ", part.names.size(), " ", part.part,
-                     " images up to this last one (first: '", first,
-                     "'), expected one for every image, by its path below the data root; factors "
+                     " images up to this last one (first: ", in_quotes(first),
+                     "), expected one for every image, by its path below the data root; factors "
                      "are measured on all parts"));
     }
     return rows;
@@ -124,8 +130,8 @@ class FactorTable {
     if (others == 0) return;
     const auto first = std::find(used.begin(), used.end(), false) - used.begin();
     const auto& row = table_.rows[static_cast<size_t>(first)];
-    core::log_warning(cat(file_, ":", row.line, ": '", row.fields[path_],
-                          "' is no image of the set; ", others,
+    core::log_warning(cat(file_, ":", row.line, ": ", in_quotes(row.fields[path_]),
+                          " is no image of the set; ", others,
                           others == 1 ? " row is" : " rows are", " left out for that"));
   }
 
@@ -133,14 +139,15 @@ class FactorTable {
                  size_t column) const {
     const auto& value = row.fields[column];
     if (value.empty()) {
-      fail(row.line, cat("found nothing in column '", table_.columns[column],
-                         "', expected a value for every image"));
+      fail(row.line, cat("found nothing in column ", in_quotes(table_.columns[column]),
+                         ", expected a value for every image"));
     }
     values.emplace(value, 0);
     if (values.size() > kMostFactorValues) {
-      fail(row.line, cat("found the ", values.size(), "th different value in column '",
-                         table_.columns[column], "', expected at most ", kMostFactorValues,
-                         "; leave the column out, or put its values into groups"));
+      fail(row.line,
+           cat("found the ", values.size(), "th different value in column ",
+               in_quotes(table_.columns[column]), ", expected at most ", kMostFactorValues,
+               "; leave the column out, or put its values into groups"));
     }
   }
 

@@ -62,6 +62,7 @@ TEST_F(Csv, RefusalsNameTheLine) {
   EXPECT_THAT(refusal(""), HasSubstr(path_.string() + ":1: found no line"));
   EXPECT_THAT(refusal("\n\n"), HasSubstr(":1: found no line"));
   EXPECT_THAT(refusal("a,b,a\n"), HasSubstr(":1: found two columns 'a'"));
+  EXPECT_THAT(refusal("\"a\n\",b,\"a\n\"\n"), HasSubstr(":1: found two columns 'a?'"));
   EXPECT_THAT(refusal("\na,,b\n"), HasSubstr(":2: found no name for column 2"));
   EXPECT_THAT(refusal("a,b\n1,2\n1,2,3\n"), HasSubstr(":3: found 3 fields, expected 2"));
   EXPECT_THAT(refusal("a,b\n\"1\n1\",2\n1\n"), HasSubstr(":4: found 1 fields, expected 2"));

@@ -103,6 +103,8 @@ TEST_F(FactorsCsv, RefusalsNameFileLineAndWhatWasFound) {
   EXPECT_THAT(refusal("path,v\n" + rows({"1", "2", "1"})),
               HasSubstr(":4: found no row for 1 of the 4 training images up to this last one "
                         "(first: 'train/b/1.png')"));
+  EXPECT_THAT(refusal("path,\"a\nb\"\n"), HasSubstr(":1: found a control character in the name of "
+                                                    "column 'a?b'"));
   // A run's samples.csv lists the training images alone.
   EXPECT_THAT(refusal("path,v\n" + rows({"1", "2", "1", "2"})),
               HasSubstr(":5: found no row for 2 of the 2 test images"));
