@@ -213,15 +213,13 @@ torch::Tensor read_npy(const std::filesystem::path& path) {
   return array.permute(order).contiguous();
 }
 
-void write_npy(const std::filesystem::path& path, const torch::Tensor& array) {
-  const Dtype* dtype = array.defined() ? find_dtype(array.scalar_type()) : nullptr;
-  TORCH_CHECK(dtype != nullptr && dtype->npy != nullptr,
-              "array is undefined or of a dtype that .npy has not");
-  const torch::Tensor elements = array.detach().to(torch::kCPU).contiguous();
-
-  std::string header = cat("{'descr': '", dtype->npy, "', 'fortran_order': False, 'shape': (");
-  for (int64_t d = 0; d < elements.dim(); ++d) header += cat(d == 0 ? "" : ", ", elements.size(d));
-  header += elements.dim() == 1 ? ",), }" : "), }";
+void write_npy(const std::filesystem::path& path, torch::IntArrayRef shape, torch::ScalarType dtype,
+               const std::function<void(const AppendBlock&)>& fill) {
+  const Dtype* known = find_dtype(dtype);
+  TORCH_CHECK(known != nullptr && known->npy != nullptr, ".npy has no dtype ", dtype);
+  std::string header = cat("{'descr': '", known->npy, "', 'fortran_order': False, 'shape': (");
+  for (size_t d = 0; d < shape.size(); ++d) header += cat(d == 0 ? "" : ", ", shape[d]);
+  header += shape.size() == 1 ? ",), }" : "), }";
   const size_t preamble = kMagic.size() + 2 + 2;  // version, header's size
   const size_t whole = (preamble + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
   header.resize(whole - preamble - 1, ' ');
@@ -235,8 +233,21 @@ void write_npy(const std::filesystem::path& path, const torch::Tensor& array) {
   start += header;
   core::write_atomically(path, [&](core::FileWriter& file) {
     file.write(start.data(), start.size());
-    if (elements.numel() > 0) file.write(elements.data_ptr(), elements.nbytes());
+    int64_t written = 0;
+    fill([&](const torch::Tensor& block) {
+      TORCH_CHECK(block.scalar_type() == dtype, "block of ", block.scalar_type(), ", not ", dtype);
+      const torch::Tensor elements = block.detach().to(torch::kCPU).contiguous();
+      if (elements.numel() > 0) file.write(elements.data_ptr(), elements.nbytes());
+      written += elements.numel();
+    });
+    TORCH_CHECK(written == c10::multiply_integers(shape), written, " elements for ", shape);
   });
+}
+
+void write_npy(const std::filesystem::path& path, const torch::Tensor& array) {
+  TORCH_CHECK(array.defined(), "array is undefined");
+  write_npy(path, array.sizes(), array.scalar_type(),
+            [&](const AppendBlock& append) { append(array); });
 }
 
 }  // namespace ipirm::checkpoint

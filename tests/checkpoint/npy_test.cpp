@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "checkpoint/scratch.h"
+#include "ipirm/core/files.h"
 #include "support/golden.h"
 
 namespace ipirm::checkpoint {
@@ -155,6 +156,30 @@ TEST_F(NpyTest, RefusesWhatIsNoNpyFile) {
   for (size_t size = 0; size < good.size(); ++size) {
     EXPECT_THAT(message(good.substr(0, size)), HasSubstr("bad.npy"));
   }
+}
+
+TEST_F(NpyTest, WritesBlocksAsTheWhole) {
+  const auto array = torch::arange(30, torch::kFloat32).reshape({10, 3});
+  write_npy(folder_ / "whole.npy", array);
+  const auto in_blocks = [&](int64_t rows) {
+    write_npy(folder_ / "blocks.npy", {10, 3}, torch::kFloat32, [&](const AppendBlock& append) {
+      for (int64_t i = 0; i < rows; i += 4) append(array.slice(0, i, std::min(i + 4, rows)));
+    });
+  };
+  in_blocks(10);
+  EXPECT_EQ(core::read_file(folder_ / "blocks.npy", 10000),
+            core::read_file(folder_ / "whole.npy", 10000));
+  // A block that is not of the array's type, fewer elements, and what `fill` throws: no file.
+  std::filesystem::remove(folder_ / "blocks.npy");
+  EXPECT_THROW(in_blocks(9), c10::Error);
+  const auto fill_with = [&](const std::function<void(const AppendBlock&)>& fill) {
+    write_npy(folder_ / "blocks.npy", {1}, torch::kFloat32, fill);
+  };
+  EXPECT_THROW(fill_with([](const auto& append) { append(torch::ones({1}, torch::kFloat64)); }),
+               c10::Error);
+  EXPECT_THROW(fill_with([](const auto&) { throw 3; }), int);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "blocks.npy"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "blocks.npy.tmp"));
 }
 
 TEST_F(NpyTest, RefusesToWriteWhatNumpyHasNot) {

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <filesystem>
+#include <functional>
 
 namespace ipirm::checkpoint {
 
@@ -15,5 +16,12 @@ torch::Tensor read_npy(const std::filesystem::path& path);
 // Writes a tensor (any device, float32/64, int64, int32, uint8, bool), atomically, version 1.0, C
 // order.
 void write_npy(const std::filesystem::path& path, const torch::Tensor& array);
+
+// The same for an array that need not be in memory as a whole: `fill` calls `append` with its
+// elements in C order, block after block, each on any device and of this dtype. What `fill` throws
+// leaves no file behind.
+using AppendBlock = std::function<void(const torch::Tensor& block)>;
+void write_npy(const std::filesystem::path& path, torch::IntArrayRef shape, torch::ScalarType dtype,
+               const std::function<void(const AppendBlock& append)>& fill);
 
 }  // namespace ipirm::checkpoint
