@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "app/architecture.h"
+#include "app/outputs.h"
 #include "app/weights.h"
 #include "ipirm/app/program.h"
 #include "ipirm/checkpoint/torch_file.h"
@@ -26,25 +27,10 @@ checkpoint::StateDict torchvision_state_dict(const model::Model& model) {
   return result;
 }
 
-void check_out(const config::ExportConfig& config) {
-  std::error_code none;  // what cannot be looked at counts as missing, and fails below
-  const fs::path out = config.out;
-  if (!fs::exists(out, none)) return;
-  if (!fs::is_regular_file(out, none))
-    throw core::UserError(cat(config.out, ": is no regular file; name another by --out"));
-  if (fs::equivalent(out, config.model_path, none))
-    throw core::UserError(cat("--out: ", config.out, " is the model itself; name another file"));
-  if (!config.overwrite) {
-    throw core::UserError(cat(config.out,
-                              ": exists already; replace it by --overwrite, or name "
-                              "another file by --out"));
-  }
-}
-
 }  // namespace
 
 int run_export(const config::ExportConfig& config) {
-  check_out(config);
+  check_outputs({config.out}, {config.model_path}, "the model itself", config.overwrite);
   const fs::path source = config.model_path;
   const auto weights = read_weights(source);
   const auto options = infer_architecture(weights, source);

@@ -45,11 +45,7 @@ model::Model load_model(const config::LinearConfig& config, torch::Device device
     disagree("width", *config.width,
              core::cat(core::name_of(options.arch), " of width ", options.width));
   }
-  model::Model model(options);
-  load_weights(model, weights, path);
-  model->to(device);
-  model::use_channels_last(*model);
-  return model;
+  return make_model(options, weights, path, device);
 }
 
 // The encoder's weights: the head is not evaluated, and the number of batches behind a running

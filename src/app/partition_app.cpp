@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "app/features.h"
+#include "app/outputs.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
 #include "ipirm/checkpoint/npy.h"
@@ -42,28 +43,9 @@ fs::path metrics_path(const config::PartitionConfig& config) {
 
 // Refuses files that cannot or must not be written, before hours are spent on their content.
 void check_out(const config::PartitionConfig& config) {
-  std::error_code none;  // what cannot be looked at counts as missing, and fails below
-  for (const auto& path : {fs::path(config.out), metrics_path(config)}) {
-    if (!fs::exists(path, none)) continue;
-    if (!fs::is_regular_file(path, none)) {
-      throw UserError(cat(path.string(), ": is no regular file; name another .npy file by --out"));
-    }
-    for (const auto& view : {config.view1, config.view2}) {
-      if (!fs::equivalent(path, view, none)) continue;
-      throw UserError(
-          cat("--out: ", path.string(), " holds the features; name another file by --out"));
-    }
-    if (!config.overwrite) {
-      throw UserError(cat(path.string(),
-                          ": exists already; replace it by --overwrite, or name another file by "
-                          "--out"));
-    }
-  }
-  // The longest of the names that will be written, so that one that is too long is found as well.
-  fs::path probe = metrics_path(config);
-  probe += ".tmp";
-  core::LineFile(probe, /*keep=*/false);
-  fs::remove(probe, none);
+  check_outputs({config.out, metrics_path(config)}, {config.view1, config.view2},
+                "a file of the features", config.overwrite);
+  try_output(metrics_path(config));  // the longer of the two names
 }
 
 void check_num_env(const config::PartitionConfig& config, int64_t num_samples) {

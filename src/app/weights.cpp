@@ -10,8 +10,10 @@ namespace ipirm::app {
 using core::cat;
 
 checkpoint::NamedWeights read_weights(const std::filesystem::path& source,
-                                      const std::string& without_head) {
-  auto weights = checkpoint::name_weights(checkpoint::read_torch_content(source), source);
+                                      const std::string& without_head,
+                                      checkpoint::RunState run_state) {
+  auto weights =
+      checkpoint::name_weights(checkpoint::read_torch_content(source), source, run_state);
   if (!weights.assumed.empty()) {
     core::log_info(
         cat(source.string(), ": ", weights.assumed, weights.has_head ? "" : without_head));
@@ -27,6 +29,15 @@ void load_weights(model::Model& model, const checkpoint::NamedWeights& weights,
       into.emplace_back(weights.name_of(name), tensor);
   }
   checkpoint::copy_by_name(into, weights.tensors, source);
+}
+
+model::Model make_model(const model::ModelOptions& options, const checkpoint::NamedWeights& weights,
+                        const std::filesystem::path& source, torch::Device device) {
+  model::Model model(options);
+  load_weights(model, weights, source);
+  model->to(device);
+  model::use_channels_last(*model);
+  return model;
 }
 
 void load_pretrained(model::Model& model, const std::filesystem::path& source) {

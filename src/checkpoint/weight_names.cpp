@@ -69,6 +69,14 @@ bool is_prefix(std::string_view text) {
   return true;
 }
 
+bool is_run_state(const TorchContent& content) {
+  const auto has = [&](std::string_view name) {
+    return std::any_of(content.tensors.begin(), content.tensors.end(),
+                       [&](const auto& entry) { return entry.first == name; });
+  };
+  return has("run") && has("adam_first.0");
+}
+
 // Where the first convolution of an encoder stands.
 struct Root {
   std::string prefix;
@@ -78,7 +86,7 @@ struct Root {
 
 class Namer {
  public:
-  Namer(const TorchContent& content, const std::filesystem::path& source);
+  Namer(const TorchContent& content, const std::filesystem::path& source, RunState run_state);
   NamedWeights run();
 
  private:
@@ -109,14 +117,19 @@ class Namer {
 
   const TorchContent& content_;
   std::string source_;
+  bool of_run_state_ = false;
   std::vector<Entry> entries_;
   NamedWeights result_;
   LeftOut compiled_, counters_, classifier_, other_names_, no_tensors_;
 };
 
-Namer::Namer(const TorchContent& content, const std::filesystem::path& source)
-    : content_(content), source_(source.string()) {
-  for (const auto& [name, tensor] : content.tensors) add(name, &tensor, nullptr);
+Namer::Namer(const TorchContent& content, const std::filesystem::path& source, RunState run_state)
+    : content_(content), source_(source.string()), of_run_state_(is_run_state(content)) {
+  if (of_run_state_ && run_state == RunState::kRefuse)
+    fail("is a run's whole state, expected weights; give a model_E.pt of the run");
+  for (const auto& [name, tensor] : content.tensors) {
+    if (!of_run_state_ || name.starts_with(kPrefixes[0])) add(name, &tensor, nullptr);
+  }
   for (const auto& [name, what] : content.others) add(name, nullptr, &what);
 }
 
@@ -205,6 +218,7 @@ void Namer::check_values(const std::string& name, const torch::Tensor& tensor) c
 
 std::string Namer::assumed(const Root& root) const {
   std::vector<std::string> words;
+  if (of_run_state_) words.emplace_back("took the weights of a run's whole state");
   if (!content_.container.empty()) words.push_back(cat("read '", content_.container, "'"));
   if (compiled_.count > 0) words.push_back(cat("stripped '", kCompiled, "'"));
   if (!root.prefix.empty()) words.push_back(cat("stripped '", root.prefix, "'"));
@@ -227,13 +241,6 @@ std::string Namer::assumed(const Root& root) const {
 }
 
 NamedWeights Namer::run() {
-  const auto has = [&](std::string_view name) {
-    return std::any_of(content_.tensors.begin(), content_.tensors.end(),
-                       [&](const auto& entry) { return entry.first == name; });
-  };
-  if (has("run") && has("adam_first.0")) {
-    fail("is a run's whole state, expected weights; give a model_E.pt of the run");
-  }
   const Root root = find_root();
   result_.naming = root.naming;
   for (const Entry& entry : entries_) sort_in(entry, root);
@@ -261,8 +268,9 @@ std::string NamedWeights::name_of(const std::string& name) const {
   return naming == Naming::kReference ? name : torchvision_name(name);
 }
 
-NamedWeights name_weights(const TorchContent& content, const std::filesystem::path& source) {
-  return Namer(content, source).run();
+NamedWeights name_weights(const TorchContent& content, const std::filesystem::path& source,
+                          RunState run_state) {
+  return Namer(content, source, run_state).run();
 }
 
 }  // namespace ipirm::checkpoint

@@ -61,7 +61,8 @@ void add_result_fields(std::vector<Field>& fields, LinearConfig& c) {
 std::vector<Field> fields_of(LinearConfig& c) {
   std::vector<Field> fields;
   add_model_fields(fields, c);
-  add_data_fields(fields, c.data, c.loader, c.check_data);
+  add_data_fields(fields, c.data, c.loader);
+  add_check_data(fields, c.check_data);
   add_augment_fields(fields, c.augment);
   add_linear_fields(fields, c);
   add_result_fields(fields, c);

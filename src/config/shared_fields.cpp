@@ -6,7 +6,7 @@
 namespace ipirm::config {
 
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
-                     data::LoaderOptions& loader, bool& check_data) {
+                     data::LoaderOptions& loader) {
   Group group(fields, "Data");
   group.kind("dataset", &data.dataset,
              "STL, CIFAR10, CIFAR100, Folder, or the embedded ColoredDigits", "NAME");
@@ -16,8 +16,12 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
   group.text("factors_csv", "FILE", &data.factors_csv,
              "Folder: a table of further factors, heading path,NAME,..., a row an image");
   group.number("workers", &loader.workers, between(1, 1024), "threads that make views");
-  group.flag_of_call("check_data", &check_data,
-                     "only read every image, list all that are damaged, and exit with 2 if any is");
+}
+
+void add_check_data(std::vector<Field>& fields, bool& check_data) {
+  Group(fields, "Data")
+      .flag_of_call("check_data", &check_data,
+                    "only read every image, list all that are damaged, and exit with 2 if any is");
 }
 
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment) {

@@ -14,9 +14,11 @@
 
 namespace ipirm::config {
 
-// The data and the loader, with --check_data.
+// The data and the loader.
 void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
-                     data::LoaderOptions& loader, bool& check_data);
+                     data::LoaderOptions& loader);
+// --check_data, below them.
+void add_check_data(std::vector<Field>& fields, bool& check_data);
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment);
 void add_run_fields(std::vector<Field>& fields, core::DeviceKind& device,
                     core::LogLevel& log_level);

@@ -119,7 +119,8 @@ void add_ignored_fields(std::vector<Field>& fields, TrainConfig& c) {
 
 std::vector<Field> fields_of(TrainConfig& c) {
   std::vector<Field> fields;
-  add_data_fields(fields, c.data, c.loader, c.check_data);
+  add_data_fields(fields, c.data, c.loader);
+  add_check_data(fields, c.check_data);
   add_augment_fields(fields, c.augment);
   add_model_fields(fields, c);
   add_training_fields(fields, c);

@@ -3,7 +3,6 @@
 
 #include <torch/nn/functional/normalization.h>
 
-#include "eval/encode.h"
 #include "eval/views.h"
 #include "ipirm/augment/views.h"
 #include "ipirm/core/interrupt.h"
@@ -12,35 +11,56 @@
 #include "ipirm/model/keep_mode.h"
 
 namespace ipirm::eval {
+namespace {
 
-torch::Tensor encode_test_views(model::Model& model, const data::ImageSet& set,
-                                const RunOptions& options, const std::string& progress_label,
-                                bool normalise) {
+torch::Tensor features_of(model::Model& model, const torch::Tensor& images, FeatureKind kind) {
+  if (kind == FeatureKind::kZ) return model->forward(images).projection;
+  const torch::Tensor h = model->encode(images);
+  if (kind == FeatureKind::kH) return h;
+  namespace F = torch::nn::functional;
+  return F::normalize(h, F::NormalizeFuncOptions().p(2).dim(1).eps(1e-12));
+}
+
+}  // namespace
+
+int64_t feature_width(const model::Model& model, FeatureKind kind) {
+  return kind == FeatureKind::kZ ? model->options().feature_dim : model->feature_size();
+}
+
+bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunOptions& options,
+                      const std::string& progress_label, FeatureKind kind,
+                      const std::function<void(const torch::Tensor&)>& take) {
   const auto loader = test_views(set, options);
   const model::KeepMode evaluating(*model, model::Mode::kEvaluation);
   const torch::NoGradGuard no_grad;
   const model::Autocast autocast(options.device, options.bf16);
 
-  torch::Tensor rows =
-      torch::empty({set.size(), model->feature_size()},
-                   torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
   core::Progress progress(progress_label, set.size(), "images");
   int64_t done = 0;
-  while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
-    const torch::Tensor h = model->encode(augment::normalised(
-        batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned)));
-    namespace F = torch::nn::functional;
-    rows.slice(0, done, done + h.size(0))
-        .copy_(normalise ? F::normalize(h, F::NormalizeFuncOptions().p(2).dim(1).eps(1e-12)) : h);
-    done += h.size(0);
+  while (done < set.size()) {
+    const auto batch = core::interrupted() ? std::nullopt : loader->next();
+    if (!batch) return false;
+    const auto images = augment::normalised(
+        batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned));
+    take(features_of(model, images, kind).to(torch::kFloat32));
+    done += images.size(0);
     progress.update(done);
   }
-  return rows;
+  return true;
 }
 
 torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
-                               const RunOptions& options, const std::string& progress_label) {
-  return encode_test_views(model, set, options, progress_label, /*normalise=*/true);
+                               const RunOptions& options, const std::string& progress_label,
+                               FeatureKind kind) {
+  const auto rows =
+      torch::empty({set.size(), feature_width(model, kind)},
+                   torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
+  int64_t done = 0;
+  visit_test_views(model, set, options, progress_label, kind, [&](const torch::Tensor& features) {
+    rows.slice(0, done, done + features.size(0)).copy_(features);
+    done += features.size(0);
+  });
+  return rows;
 }
 
 }  // namespace ipirm::eval

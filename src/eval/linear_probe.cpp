@@ -13,7 +13,6 @@
 #include <optional>
 #include <vector>
 
-#include "eval/encode.h"
 #include "eval/ranking.h"
 #include "eval/views.h"
 #include "ipirm/augment/views.h"
@@ -307,7 +306,7 @@ class LinearProbe::Impl {
     // moves.
     if (!frozen() || !test_features_.defined())
       test_features_ =
-          encode_test_views(model_, test_, run_, label("test", number), /*normalise=*/false);
+          embed_test_views(model_, test_, run_, label("test", number), FeatureKind::kH);
     auto totals = new_totals();
     for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, totals[f]);
     return totals;

@@ -14,6 +14,7 @@
 
 #include "data/write_sets.h"
 #include "ipirm/app/export_app.h"
+#include "ipirm/app/features_app.h"
 #include "ipirm/app/linear_app.h"
 #include "ipirm/app/partition_app.h"
 #include "ipirm/app/program.h"
@@ -56,6 +57,9 @@ inline Outcome train(const std::vector<std::string>& words) {
 }
 inline Outcome linear(const std::vector<std::string>& words) {
   return run_parsed<config::parse_linear, run_linear>(words);
+}
+inline Outcome features(const std::vector<std::string>& words) {
+  return run_parsed<config::parse_features, run_features>(words);
 }
 inline Outcome partition_tool(const std::vector<std::string>& words) {
   return run_parsed<config::parse_partition, run_partition>(words);

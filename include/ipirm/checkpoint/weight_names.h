@@ -30,12 +30,16 @@ struct NamedWeights {
   std::string name_of(const std::string& name) const;
 };
 
+// What is done with a run's whole state, state.pt.
+enum class RunState { kRefuse, kTakeWeights };
+
 // Finds the encoder behind any of the prefixes that wrappers add ("module.", "encoder_q.",
 // "backbone.", one behind another; "_orig_mod." at any place), leaves out what other tools put
 // beside it (total_ops, total_params, fc, names without its prefix), and says so. Throws UserError,
-// naming `source`, for a run's whole state, for no encoder or two, for a prefix that only some of
-// the encoder's names have, for a name of the network that holds no tensor, and for values that are
-// not finite in float32 (or a variance below 0), with their place.
-NamedWeights name_weights(const TorchContent& content, const std::filesystem::path& source);
+// naming `source`, for a run's whole state (kRefuse), for no encoder or two, for a prefix that only
+// some of the encoder's names have, for a name of the network that holds no tensor, and for values
+// that are not finite in float32 (or a variance below 0), with their place.
+NamedWeights name_weights(const TorchContent& content, const std::filesystem::path& source,
+                          RunState run_state = RunState::kRefuse);
 
 }  // namespace ipirm::checkpoint

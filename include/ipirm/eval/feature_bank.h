@@ -3,10 +3,13 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "ipirm/data/image_set.h"
 #include "ipirm/data/loader.h"
+#include "ipirm/eval/options.h"
 #include "ipirm/model/model.h"
 
 namespace ipirm::eval {
@@ -20,12 +23,21 @@ struct RunOptions {
   int crop_size = 32;        // side of the test views where images come in sizes of their own
 };
 
-// Returns the features h/|h| of the set's test views in the set's order, (N, F) float32 on the
-// device, where the network lies. They have no meaning once core::interrupted(), which ends the
-// work early. The network's mode is restored afterwards. progress_label is what the progress line
-// calls the work. Throws UserError where the set holds no image, or images of several sizes without
-// saying differing_sizes().
+// The width d of such features.
+int64_t feature_width(const model::Model& model, FeatureKind kind);
+
+// Hands the features of the set's test views to `take`, batch after batch in the set's order: (B,
+// d) float32 on the device. False once core::interrupted(), which ends the work early. The
+// network's mode is restored afterwards. progress_label: what the work is called on the progress
+// line. The network lies on the device; the set holds at least one image, all of one size
+// unless it says differing_sizes() (UserError otherwise).
+bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunOptions& options,
+                      const std::string& progress_label, FeatureKind kind,
+                      const std::function<void(const torch::Tensor& features)>& take);
+
+// All of them, (N, d) float32 on the device; without meaning once core::interrupted().
 torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
-                               const RunOptions& options, const std::string& progress_label);
+                               const RunOptions& options, const std::string& progress_label,
+                               FeatureKind kind = FeatureKind::kHNormalized);
 
 }  // namespace ipirm::eval

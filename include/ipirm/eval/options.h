@@ -12,6 +12,13 @@ struct KnnOptions {
   double temperature = 0.5;  // > 0
 };
 
+// Which of the network's outputs are an image's features (METHOD 3).
+enum class FeatureKind {
+  kH,            // the encoder's output
+  kHNormalized,  // h/|h|: what the kNN sees
+  kZ             // g(h)/|g(h)|: what the losses and the search see
+};
+
 // What the frozen encoder's BatchNorm does during training.
 enum class BatchNormMode {
   kTrain,  // batch statistics, and its running ones drift: the reference's protocol
@@ -28,6 +35,14 @@ struct LinearOptions {
 };
 
 }  // namespace ipirm::eval
+
+template <>
+struct ipirm::core::NamesOf<ipirm::eval::FeatureKind> {
+  static constexpr Named<ipirm::eval::FeatureKind> kNames[] = {
+      {ipirm::eval::FeatureKind::kH, "h"},
+      {ipirm::eval::FeatureKind::kHNormalized, "h_normalized"},
+      {ipirm::eval::FeatureKind::kZ, "z"}};
+};
 
 template <>
 struct ipirm::core::NamesOf<ipirm::eval::BatchNormMode> {

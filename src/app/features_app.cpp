@@ -1,0 +1,134 @@
+// Composes the features of an image set: device, data, network, one pass, two files.
+#include "ipirm/app/features_app.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "app/architecture.h"
+#include "app/outputs.h"
+#include "app/weights.h"
+#include "ipirm/app/device.h"
+#include "ipirm/app/program.h"
+#include "ipirm/checkpoint/npy.h"
+#include "ipirm/core/csv.h"
+#include "ipirm/core/error.h"
+#include "ipirm/core/files.h"
+#include "ipirm/core/log.h"
+#include "ipirm/core/process.h"
+#include "ipirm/data/image_set.h"
+#include "ipirm/eval/feature_bank.h"
+#include "ipirm/model/model.h"
+
+namespace ipirm::app {
+namespace fs = std::filesystem;
+namespace {
+
+using core::cat;
+using core::UserError;
+
+// Leaves the writing of a file whose content will not be whole.
+struct Interrupted {};
+
+fs::path labels_path(const config::FeaturesConfig& config) {
+  return fs::path(config.out).replace_extension(".csv");
+}
+
+model::Model read_model(const config::FeaturesConfig& config, torch::Device device) {
+  const fs::path source = config.model_path;
+  const auto weights = read_weights(source, "", checkpoint::RunState::kTakeWeights);
+  if (config.feature == eval::FeatureKind::kZ && !weights.has_head) {
+    throw UserError(cat("--feature z: ", config.model_path,
+                        " holds no projection head, which makes z from h; choose h or "
+                        "h_normalized, or name a model_E.pt"));
+  }
+  return make_model(infer_architecture(weights, source), weights, source, device);
+}
+
+const data::ImageSet& part_of(const data::DataSets& sets, const config::FeaturesConfig& config) {
+  const auto& part = sets.part(config.split);
+  if (part) return *part;
+  throw UserError(cat("--split ", core::name_of(config.split), ": the data have no such images",
+                      config.data.dataset == data::DataSetKind::kFolder
+                          ? " (see the line on the folder above)"
+                          : "",
+                      "; choose another split, or other data by --dataset and --data_root"));
+}
+
+std::string heading(const data::ImageSet& set, bool with_paths) {
+  std::string text = with_paths ? "index,path" : "index";
+  for (const auto& factor : set.factors()) text += ',' + core::csv_field(factor.name);
+  return text;
+}
+
+std::string value_text(const data::Factor& factor, int64_t i) {
+  const int64_t value = factor.values[static_cast<size_t>(i)];
+  const auto known = static_cast<size_t>(value);
+  return value >= 0 && known < factor.value_names.size() ? factor.value_names[known]
+                                                         : std::to_string(value);
+}
+
+// A heading and a line an image, in the set's order: its number, its path where it has one, and
+// each factor, by the values' names where they have some (-1: unknown).
+void write_labels(const data::ImageSet& set, const fs::path& path) {
+  const bool with_paths = !set.name(0).empty();
+  core::write_atomically(path, [&](core::FileWriter& file) {
+    std::string line = heading(set, with_paths) + '\n';
+    for (int64_t i = 0; i < set.size(); ++i) {
+      file.write(line.data(), line.size());
+      line = std::to_string(i);
+      if (with_paths) line += ',' + core::csv_field(set.name(i));
+      for (const auto& factor : set.factors()) line += ',' + core::csv_field(value_text(factor, i));
+      line += '\n';
+    }
+    file.write(line.data(), line.size());
+  });
+}
+
+}  // namespace
+
+int run_features(const config::FeaturesConfig& config) {
+  core::set_log_level(config.log_level);
+  const auto start = std::chrono::steady_clock::now();
+  const auto labels = labels_path(config);
+  check_outputs({config.out, labels}, {config.model_path, config.data.factors_csv},
+                "read by this program", config.overwrite);
+  try_output(config.out);
+  core::check_threads(at::get_num_threads() + config.loader.workers);
+  const auto device = choose_device(config.device);
+  const bool bf16 = config.precision == model::Precision::kBf16;
+  warn_if_bf16_is_slow(device, bf16);
+  auto model = read_model(config, device);
+  const auto sets = data::open_data_sets(config.data);
+  const auto& set = part_of(sets, config);
+  eval::RunOptions run{device, bf16, config.loader, config.batch_size, config.crop_size};
+  run.loader.pinned = device.is_cuda();
+  run.loader.channels_last = true;
+  const auto kind = core::name_of(config.feature), part = core::name_of(config.split);
+  core::log_info(cat("ipirm-features ", core::version(), "  ", describe(device), ", ",
+                     core::name_of(config.precision)));
+  core::log_info(cat(config.model_path, "  ", core::name_of(model->options().arch), " of width ",
+                     model->options().width, "  on ", core::name_of(config.data.dataset), "  ",
+                     set.size(), " ", part, " images"));
+  const int64_t width = eval::feature_width(model, config.feature);
+  try {
+    checkpoint::write_npy(config.out, {set.size(), width}, torch::kFloat32,
+                          [&](const checkpoint::AppendBlock& append) {
+                            if (!eval::visit_test_views(model, set, run, cat(kind, " of ", part),
+                                                        config.feature, append))
+                              throw Interrupted();
+                          });
+  } catch (const Interrupted&) {
+    core::log_info(cat("stopped; nothing was written to ", config.out));
+    return kExitInterrupted;
+  }
+  write_labels(set, labels);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  core::log_info(cat("done in ", core::human_duration(seconds.count()), "  ", config.out, "  ",
+                     kind, ", ", set.size(), " rows of ", width, ";  ", labels.string(), "  ",
+                     heading(set, !set.name(0).empty())));
+  return kExitOk;
+}
+
+}  // namespace ipirm::app
