@@ -20,6 +20,7 @@
 #include "ipirm/core/process.h"
 #include "ipirm/observe/console.h"
 #include "ipirm/observe/metrics_lines.h"
+#include "ipirm/observe/reference_texts.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/partition_set.h"
 
@@ -150,12 +151,19 @@ int run_partition(const config::PartitionConfig& config) {
     return kExitInterrupted;
   }
   const auto sizes = partition::environment_sizes(result.logits);
+  const auto judgement =
+      partition::judge(result.logits, {}, config.init.empty() ? torch::Tensor() : initial);
   const double seconds = seconds_between(start, Clock::now());
-  const train::MaximizeRecord record{kEpoch, std::move(result), sizes, seconds};
+  const train::MaximizeRecord record{.epoch = kEpoch,
+                                     .result = std::move(result),
+                                     .sizes = sizes,
+                                     .judgement = judgement,
+                                     .seconds = seconds};
   metrics->maximize(record);
   checkpoint::write_npy(config.out, record.result.logits);
   core::write_atomically(metrics_path(config), events);
   core::log_info(observe::maximize_summary(record));
+  core::log_info("the partition: " + observe::to_text(record.judgement));
   core::log_info(cat("done in ", core::human_duration(seconds), "  ", config.out));
   return kExitOk;
 }

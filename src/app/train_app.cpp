@@ -126,7 +126,8 @@ train::RunState first_state(const config::TrainConfig& config, const data::Image
       partition::PartitionSet(config.train.retain_group, device, config.train.retain_group_set),
       {},
       {},
-      data::fingerprint_of(set)};
+      data::fingerprint_of(set),
+      config.loss.baseline ? std::string() : partition::source_text(config.source)};
   if (!config.partition.empty() && !resuming) {
     check_partition_data(config, *state.data);
     state.partitions.add(

@@ -35,6 +35,19 @@ std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::Trai
   return evaluations;
 }
 
+std::unique_ptr<train::PartitionSource> source_of(const config::TrainConfig& config,
+                                                  const train::ViewSource& views) {
+  switch (config.source.kind) {
+    case partition::SourceKind::kSearch:
+      return train::make_search(config.maximize, views, config.train.batch_size, config.train.bf16);
+    case partition::SourceKind::kRandom:
+      return train::make_random_source(config.maximize, views);
+    case partition::SourceKind::kFactor:
+      return train::make_factor_source(config.source.factor, config.maximize, views);
+  }
+  TORCH_INTERNAL_ASSERT(false, "a source of partitions of no kind");
+}
+
 }  // namespace
 
 train::TrainerParts make_parts(const config::TrainConfig& config, const data::DataSets& sets,
@@ -44,8 +57,8 @@ train::TrainerParts make_parts(const config::TrainConfig& config, const data::Da
   return {.step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
                                                  .bf16 = config.train.bf16,
                                                  .seed = config.train.seed}),
-          .source = train::make_search(config.maximize, views, config.train.batch_size,
-                                       config.train.bf16),
+          .source = source_of(config, views),
+          .source_name = partition::source_text(config.source),
           .evaluations = evaluations_of(config, sets, views, device),
           .observers = observers_of(config, folder, texts, state)};
 }

@@ -39,6 +39,11 @@ class Group {
     return kind_of<Kind>(name, target, help, label);
   }
 
+  // One of several forms, which `target` reads and writes; they are named in --help and where a
+  // word is none of them.
+  Field& words(const char* name, const KindTarget& target, const std::vector<std::string>& forms,
+               const char* help);
+
  private:
   Field& add(const char* name, const std::string& label, const Target& target, const char* help);
 

@@ -41,7 +41,7 @@ void add_search_fields(std::vector<Field>& fields, PartitionConfig& c) {
   Group group(fields, "Environments (maximization)");
   group.number("temperature", &c.maximize.risk.temperature, above(0), "of the contrastive loss");
   add_irm_temp(group, c.maximize.risk.irm_temperature);
-  add_env_num(group, c.maximize.num_env);
+  add_env_num(group, c.maximize.num_env, /*least=*/2);
   add_maximize_fields(group, c.maximize);
   group.flag("no_shuffle", &c.no_shuffle, "take the samples in the files' order, in every pass");
   group.number("seed", &c.maximize.seed, at_least(0), "of every random draw");

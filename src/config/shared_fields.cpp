@@ -49,8 +49,20 @@ void add_run_fields(std::vector<Field>& fields, core::DeviceKind& device,
              "LEVEL");
 }
 
-void add_env_num(Group& group, int64_t& num_env) {
-  group.number("env_num", &num_env, between(2, 65536), "environments of a partition");
+void add_env_num(Group& group, int64_t& num_env, int64_t least) {
+  group.number("env_num", &num_env, between(static_cast<double>(least), 65536),
+               "environments of a partition");
+}
+
+void add_partition_source(Group& group, partition::SourceOptions& source) {
+  const auto set = [&source](const std::string& text) {
+    const auto parsed = partition::parse_source(text);
+    if (parsed) source = *parsed;
+    return parsed.has_value();
+  };
+  const auto get = [&source] { return std::optional(partition::source_text(source)); };
+  group.words("partition_source", KindTarget{set, get}, partition::source_forms(),
+              "where partitions come from: the search, chance, or a known factor");
 }
 
 void add_irm_temp(Group& group, double& temperature) {

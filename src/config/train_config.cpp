@@ -81,7 +81,8 @@ void add_mixup_fields(std::vector<Field>& fields, TrainConfig& c) {
 
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Environments (maximization)");
-  add_env_num(group, c.loss.num_env);
+  add_env_num(group, c.loss.num_env, /*least=*/1);
+  add_partition_source(group, c.source);
   group.number("maximize_iter", &c.train.maximize_iter, count_from(1),
                "epochs between maximizations");
   group.text("partition", "FILE", &c.partition,
@@ -186,6 +187,13 @@ void check(const TrainConfig& c) {
     if (wrong) throw core::UserError(message);
   };
   check_maximize(c.maximize);
+  const bool search = c.source.kind == partition::SourceKind::kSearch;
+  refuse_if(c.loss.num_env < 2 && search && !c.loss.baseline,
+            "--env_num: found '1', expected at least 2, since a search divides the set; the whole "
+            "set as one environment needs --partition_source random");
+  refuse_if(c.loss.baseline && !search,
+            "--baseline uses no partition, but --partition_source asks for some: remove one of the "
+            "two");
   const auto& mixup = c.loss.mixup;
   refuse_if(c.maximize.mixup && !mixup.on,
             "--mixup_max mixes the views of the maximization as --mixup does those of the "

@@ -26,9 +26,11 @@ std::string epoch_of(int64_t epoch, int64_t epochs) {
 std::string maximize_summary(const train::MaximizeRecord& record) {
   std::string sizes;
   for (const int64_t size : record.sizes) sizes += core::cat(sizes.empty() ? "" : " + ", size);
-  return core::cat("risk ", with_digits(record.result.best_risk, 4), " (pass ",
-                   record.result.best_pass, " of ", record.result.passes, ")  environments ",
-                   sizes);
+  const auto risk = record.result.passes == 0
+                        ? record.source
+                        : core::cat("risk ", with_digits(record.result.best_risk, 4), " (pass ",
+                                    record.result.best_pass, " of ", record.result.passes, ")");
+  return core::cat(risk, "  environments ", sizes);
 }
 
 void Console::step(const train::StepRecord& record) {
@@ -56,6 +58,7 @@ void Console::maximize_pass(const train::MaximizePassRecord& record) {
 void Console::maximize(const train::MaximizeRecord& record) {
   core::log_info(core::cat("maximization after epoch ", record.epoch, "  ",
                            maximize_summary(record), "  ", core::human_duration(record.seconds)));
+  core::log_info("  the partition: " + to_text(record.judgement));
 }
 
 void Console::evaluation(const train::EvaluationRecord& record) {

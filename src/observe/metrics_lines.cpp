@@ -47,14 +47,21 @@ void MetricsLines::maximize_pass(const train::MaximizePassRecord& r) {
 }
 
 void MetricsLines::maximize(const train::MaximizeRecord& r) {
-  sink_(ordered_json({{"event", "maximize"},
-                      {"epoch", r.epoch},
-                      {"passes", r.result.passes},
-                      {"best_pass", r.result.best_pass},
-                      {"risk", r.result.best_risk},
-                      {"sizes", r.sizes},
-                      {"seconds", r.seconds}})
-            .dump());
+  ordered_json event = {{"event", "maximize"}, {"epoch", r.epoch}, {"source", r.source}};
+  if (r.result.passes > 0) {
+    event["passes"] = r.result.passes;
+    event["best_pass"] = r.result.best_pass;
+    event["risk"] = r.result.best_risk;
+  }
+  event["sizes"] = r.sizes;
+  event["certainty"] = r.judgement.certainty;
+  if (r.judgement.overlap) event["overlap"] = *r.judgement.overlap;
+  for (const auto& factor : r.judgement.factors) {
+    event["factors"][factor.name] = {
+        {"information", factor.information}, {"entropy", factor.entropy}, {"share", factor.share}};
+  }
+  event["seconds"] = r.seconds;
+  sink_(event.dump());
 }
 
 void MetricsLines::evaluation(const train::EvaluationRecord& r) {

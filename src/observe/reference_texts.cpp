@@ -17,6 +17,22 @@ std::string step_line(const train::StepRecord& r) {
   return text;
 }
 
+std::string to_text(const partition::Judgement& judgement) {
+  char number[80];
+  std::snprintf(number, sizeof number, "certainty %.3f", judgement.certainty);
+  std::string text = number;
+  if (judgement.overlap) {
+    std::snprintf(number, sizeof number, "  overlap %.3f", *judgement.overlap);
+    text += number;
+  }
+  for (const auto& factor : judgement.factors) {
+    std::snprintf(number, sizeof number, "  %.4f nats (%.1f %%)", factor.information,
+                  100 * factor.share);
+    text += "  " + factor.name + number;
+  }
+  return text;
+}
+
 void ReferenceTexts::step(const train::StepRecord& record) {
   if (log_ && (record.step_in_epoch - 1) % log_every_ == 0) log_(step_line(record));
 }
@@ -32,14 +48,17 @@ void ReferenceTexts::maximize_pass(const train::MaximizePassRecord& record) {
 
 void ReferenceTexts::maximize(const train::MaximizeRecord& record) {
   if (!log_) return;
-  char text[120];
-  std::snprintf(text, sizeof text, "Loss not down. Break down training.  Epoch: %lld  Loss: %.4f",
-                static_cast<long long>(record.result.best_pass), record.result.best_risk);
-  log_(text);
+  if (record.result.passes > 0) {
+    char text[120];
+    std::snprintf(text, sizeof text, "Loss not down. Break down training.  Epoch: %lld  Loss: %.4f",
+                  static_cast<long long>(record.result.best_pass), record.result.best_risk);
+    log_(text);
+  }
   std::string groups = "Debug:";
   for (size_t e = 0; e < record.sizes.size(); ++e)
     groups += core::cat("  group", e + 1, " ", record.sizes[e]);
   log_(groups);
+  log_(core::cat("Partition: ", record.source, "  ", to_text(record.judgement)));
 }
 
 void ReferenceTexts::evaluation(const train::EvaluationRecord& record) {

@@ -149,6 +149,30 @@ class SearchPart : public RunPart {
   }
 };
 
+// The source's name as bytes.
+class SourcePart : public RunPart {
+ public:
+  using RunPart::RunPart;
+  StateDict state() const override {
+    if (run_.source.empty()) return {};
+    const std::vector<uint8_t> bytes(run_.source.begin(), run_.source.end());
+    return {{kName, torch::tensor(bytes, torch::kUInt8)}};
+  }
+  void load(SavedTensors& saved) override {
+    if (!saved.holds(kName)) return;  // of a version that knew the search alone
+    const auto bytes = saved.take(kName).to(torch::kUInt8).contiguous();
+    const auto* first = bytes.const_data_ptr<uint8_t>();
+    const std::string before(first, first + bytes.numel());
+    if (run_.source.empty() || before == run_.source) return;
+    throw core::UserError(core::cat(saved.source(), ": the run's partitions come from ", before,
+                                    ", not from ", run_.source, "; resume with --partition_source ",
+                                    before, ", or start anew with --overwrite"));
+  }
+
+ private:
+  static constexpr const char* kName = "partition_source";
+};
+
 class PositionPart : public RunPart {
  public:
   using RunPart::RunPart;
@@ -174,9 +198,10 @@ class PositionPart : public RunPart {
 }  // namespace
 
 checkpoint::StateParts parts_of(RunState& state) {
-  return {std::make_shared<DataPart>(state),   std::make_shared<ModelPart>(state),
-          std::make_shared<AdamPart>(state),   std::make_shared<PartitionsPart>(state),
-          std::make_shared<SearchPart>(state), std::make_shared<PositionPart>(state)};
+  return {std::make_shared<DataPart>(state),    std::make_shared<ModelPart>(state),
+          std::make_shared<AdamPart>(state),    std::make_shared<PartitionsPart>(state),
+          std::make_shared<SearchPart>(state),  std::make_shared<SourcePart>(state),
+          std::make_shared<PositionPart>(state)};
 }
 
 }  // namespace ipirm::train

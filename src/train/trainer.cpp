@@ -41,6 +41,7 @@ Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts part
       plan_(options),
       step_(std::move(parts.step)),
       source_(std::move(parts.source)),
+      source_name_(std::move(parts.source_name)),
       evaluations_(std::move(parts.evaluations)),
       observers_(std::move(parts.observers)),
       views_(std::move(views)),
@@ -50,6 +51,8 @@ Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts part
       steps_per_epoch_(set_size() / options.batch_size),
       history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.log_every), device) {
   check_batch_size(options.batch_size, set_size());
+  for (const auto& factor : views_.set->factors())
+    factors_.push_back({factor.name, torch::tensor(factor.values, torch::kInt64)});
   for (const auto& logits : state_.partitions.logits()) {
     if (logits.size(0) == set_size() && logits.size(1) == num_env) continue;
     throw core::UserError(core::cat("a partition of shape ", logits.sizes(),
@@ -186,12 +189,12 @@ void Trainer::report_epoch(int64_t epoch, int64_t samples, double seconds) {
 
 bool Trainer::maximize(int64_t epoch) {
   const auto start = Clock::now();
-  auto before = start;
+  auto pass_before = start;
   std::optional<partition::Maximization> result;
   try {
     result = source_->partition(state_, epoch, [&](const partition::PassReport& pass) {
-      observers_.maximize_pass({epoch, pass, seconds_since(before)});
-      before = Clock::now();
+      observers_.maximize_pass({epoch, pass, seconds_since(pass_before)});
+      pass_before = Clock::now();
       save_if_due();
     });
   } catch (const partition::NotFiniteError& error) {
@@ -200,9 +203,18 @@ bool Trainer::maximize(int64_t epoch) {
   if (!result) return false;
   state_is_half_changed_ = true;  // until the files know of it, no state may hold this partition
   state_.search.reset();
+  const auto before = state_.partitions.empty() ? torch::Tensor() : state_.partitions.newest();
   state_.partitions.add(result->logits);
-  const auto sizes = partition::environment_sizes(result->logits);
-  observers_.maximize({epoch, std::move(*result), sizes, seconds_since(start)});
+  MaximizeRecord record{.epoch = epoch,
+                        .source = source_name_,
+                        .result = std::move(*result),
+                        .sizes = {},
+                        .judgement = {},
+                        .seconds = 0};
+  record.sizes = partition::environment_sizes(record.result.logits);
+  record.judgement = partition::judge(record.result.logits, factors_, before);
+  record.seconds = seconds_since(start);
+  observers_.maximize(record);
   state_is_half_changed_ = false;
   return true;
 }

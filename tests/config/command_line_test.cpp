@@ -65,8 +65,8 @@ TEST(CommandLineErrors, WrongTypeAndOutOfRange) {
   EXPECT_EQ(train_error({"--crop_scale_min", "0"}),
             "--crop_scale_min: found '0', expected a number in (0, 1]");
   EXPECT_EQ(train_error({"--tau_plus", "1"}), "--tau_plus: found '1', expected a number in [0, 1)");
-  EXPECT_EQ(train_error({"--env_num", "1"}),
-            "--env_num: found '1', expected a whole number from 2 to 65536");
+  EXPECT_EQ(train_error({"--env_num", "0"}),
+            "--env_num: found '0', expected a whole number from 1 to 65536");
   EXPECT_EQ(train_error({"--seed", "-1"}), "--seed: found '-1', expected a whole number >= 0");
   EXPECT_EQ(train_error({"--offline=maybe"}), "--offline: found 'maybe', expected true or false");
   EXPECT_EQ(train_error({"--precision", "fp16"}),

@@ -53,6 +53,9 @@ train::MaximizeRecord search() {
   record.result.best_pass = 5;
   record.result.best_risk = -3.25;
   record.sizes = {3, 5};
+  record.judgement.certainty = .75;
+  record.judgement.overlap = .5;
+  record.judgement.factors = {{"hue", .25, .5, .5}};
   record.seconds = 2;
   return record;
 }
@@ -78,8 +81,10 @@ TEST(MetricsLines, TellOfASearch) {
   Lines metrics;
   MetricsLines(metrics.sink()).maximize(search());
   EXPECT_THAT(metrics.lines,
-              ElementsAre(R"({"event":"maximize","epoch":4,"passes":7,"best_pass":5,)"
-                          R"("risk":-3.25,"sizes":[3,5],"seconds":2.0})"));
+              ElementsAre(R"({"event":"maximize","epoch":4,"source":"search","passes":7,)"
+                          R"("best_pass":5,"risk":-3.25,"sizes":[3,5],"certainty":0.75,)"
+                          R"("overlap":0.5,"factors":{"hue":{"information":0.25,"entropy":0.5,)"
+                          R"("share":0.5}},"seconds":2.0})"));
 }
 
 TEST(ReferenceTexts, HaveALineAtTheStepsThatAreDue) {
@@ -115,9 +120,12 @@ TEST(ReferenceTexts, TellOfASearchInItsWords) {
   pass.pass.pass = 1;
   texts.maximize_pass(pass);
   texts.maximize(search());
-  EXPECT_THAT(log.lines, ElementsAre("Initial Risk: -2.0000  Cont_Risk: -1.5000  Inv_Risk: -0.5000",
-                                     "Loss not down. Break down training.  Epoch: 5  Loss: -3.2500",
-                                     "Debug:  group1 3  group2 5"));
+  EXPECT_THAT(log.lines,
+              ElementsAre("Initial Risk: -2.0000  Cont_Risk: -1.5000  Inv_Risk: -0.5000",
+                          "Loss not down. Break down training.  Epoch: 5  Loss: -3.2500",
+                          "Debug:  group1 3  group2 5",
+                          "Partition: search  certainty 0.750  overlap 0.500  hue  0.2500 nats "
+                          "(50.0 %)"));
 }
 
 TEST(Console, SumsASearchUp) {

@@ -171,7 +171,13 @@ struct SmallRun {
     TrainerParts parts;
     parts.step = make_step(
         loss, {.retain_group = options.retain_group, .bf16 = options.bf16, .seed = options.seed});
-    parts.source = make_search(maximize, views, options.batch_size, options.bf16);
+    parts.source_name = source;
+    if (source == "search")
+      parts.source = make_search(maximize, views, options.batch_size, options.bf16);
+    else if (source == "random")
+      parts.source = make_random_source(maximize, views);
+    else
+      parts.source = make_factor_source(source.substr(source.find(':') + 1), maximize, views);
     if (sets.test) {
       const eval::RunOptions run{torch::kCPU, options.bf16, views.loader, options.batch_size,
                                  views.augment.crop_size};
@@ -196,6 +202,7 @@ struct SmallRun {
   TrainOptions options;
   partition::MaximizeOptions maximize;
   loss::LossOptions loss;
+  std::string source = "search";  // of the partitions, as --partition_source names it
   data::DataSets sets;
   ViewSource views;
   std::optional<RunState> state;

@@ -47,12 +47,13 @@ TEST_F(TrainerTest, WritesWhatTheSpecSays) {
   // The reference's lines: of the search, then of steps 1, 1 + log_every, ... with the running mean
   // of the epoch's loss.
   const auto log = lines(root_ / "a" / "log.txt");
-  ASSERT_EQ(log.size(), 3u * 3 + 4 * 2);
+  ASSERT_EQ(log.size(), 3u * 4 + 4 * 2);
   EXPECT_THAT(log[0], HasSubstr("Initial Risk: -"));
   EXPECT_THAT(log[1], HasSubstr("Loss not down. Break down training.  Epoch: "));
   EXPECT_THAT(log[2], ::testing::MatchesRegex("Debug:  group1 [0-9]+  group2 [0-9]+"));
-  EXPECT_THAT(log[3], HasSubstr("Train Epoch: [1/4] [16/48]  Loss: "));
-  EXPECT_THAT(log[4], HasSubstr("Train Epoch: [1/4] [48/48]  Loss: "));
+  EXPECT_THAT(log[3], HasSubstr("Partition: search  certainty "));
+  EXPECT_THAT(log[4], HasSubstr("Train Epoch: [1/4] [16/48]  Loss: "));
+  EXPECT_THAT(log[5], HasSubstr("Train Epoch: [1/4] [48/48]  Loss: "));
   double sum = 0;
   for (const auto& event : events(root_ / "a")) {
     const auto step = nlohmann::json::parse(event);
@@ -60,7 +61,7 @@ TEST_F(TrainerTest, WritesWhatTheSpecSays) {
   }
   char mean[32];
   std::snprintf(mean, sizeof mean, "Loss: %.4f  LR", sum / 3);
-  EXPECT_THAT(log[4], HasSubstr(mean));
+  EXPECT_THAT(log[5], HasSubstr(mean));
   EXPECT_EQ(run.state->partitions.size(), 3);
 }
 

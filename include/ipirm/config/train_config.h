@@ -49,6 +49,7 @@ struct TrainConfig {
   model::ModelOptions model;
   loss::LossOptions loss;
   partition::MaximizeOptions maximize;
+  partition::SourceOptions source;
   train::TrainOptions train;
   eval::KnnOptions knn;
 };

@@ -29,7 +29,8 @@ class Console : public train::Observer {
   ConsoleOptions options_;
 };
 
-// "risk -5.1234 (pass 12 of 56)  environments 714 + 723".
+// "risk -5.1234 (pass 12 of 56)  environments 714 + 723"; where nothing was searched for, the
+// source's name in the place of the risk.
 std::string maximize_summary(const train::MaximizeRecord& record);
 
 }  // namespace ipirm::observe

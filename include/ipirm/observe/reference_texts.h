@@ -11,11 +11,16 @@ namespace ipirm::observe {
 // the epoch so far.
 std::string step_line(const train::StepRecord& record);
 
+// "certainty 0.981  overlap 0.512  digit 0.0123 nats (0.5 %)  hue 0.6812 nats (29.6 %)": what a
+// partition shares with each factor, and how much of the factor's entropy that is.
+std::string to_text(const partition::Judgement& judgement);
+
 class ReferenceTexts : public train::Observer {
  public:
   // log: takes a line at the steps 1, 1 + log_every, ... of an epoch, and three lines of each
-  // search (the first pass's risk; the best pass; the environments' sizes). results: takes the
-  // scores "test_..." of the class, a line an evaluation. Either may be empty.
+  // search (the first pass's risk; the best pass; the environments' sizes) and one on the
+  // partition, which the reference does not have. results: takes the scores "test_..." of the
+  // class, a line an evaluation. Either may be empty.
   ReferenceTexts(LineSink log, LineSink results, int64_t log_every = 1)
       : log_(std::move(log)), results_(std::move(results)), log_every_(log_every) {}
 

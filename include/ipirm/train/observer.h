@@ -9,6 +9,7 @@
 
 #include "ipirm/core/named_value.h"
 #include "ipirm/eval/evaluation.h"
+#include "ipirm/partition/judge.h"
 #include "ipirm/partition/maximizer.h"
 
 namespace ipirm::train {
@@ -48,10 +49,15 @@ struct MaximizePassRecord {
 
 struct MaximizeRecord {
   int64_t epoch = 0;
+  // "search", "random" or "factor:NAME".
+  std::string source = "search";
+  // Without passes where nothing was searched for: its risks then have no meaning.
   partition::Maximization result;
   // Samples in each environment of the best partition.
   std::vector<int64_t> sizes;
-  // Wall time of the whole search.
+  // What the partition shares with each known factor and with the partition before.
+  partition::Judgement judgement;
+  // Wall time of the whole maximization.
   double seconds = 0;
 };
 

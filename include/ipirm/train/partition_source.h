@@ -1,9 +1,10 @@
-// Where the partitions of a run come from: the search, or whatever else is put in its place.
+// Where the partitions of a run come from: the search, or a control in its place (METHOD 5).
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/options.h"
@@ -27,5 +28,14 @@ class PartitionSource {
 // chunk: samples a forward pass; bf16: the network runs under autocast to bfloat16.
 std::unique_ptr<PartitionSource> make_search(const partition::MaximizeOptions& options,
                                              ViewSource views, int64_t chunk, bool bf16);
+
+// A partition drawn anew at each call, or always the one by a known factor of views.set; both have
+// the sizes that `options` asks for, and neither makes a pass. Throws UserError where the set has
+// no such factor, naming those that it has.
+std::unique_ptr<PartitionSource> make_random_source(const partition::MaximizeOptions& options,
+                                                    ViewSource views);
+std::unique_ptr<PartitionSource> make_factor_source(const std::string& factor,
+                                                    const partition::MaximizeOptions& options,
+                                                    ViewSource views);
 
 }  // namespace ipirm::train

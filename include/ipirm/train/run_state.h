@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "ipirm/checkpoint/state_part.h"
 #include "ipirm/data/fingerprint.h"
@@ -40,6 +41,9 @@ struct RunState {
   std::optional<partition::SearchState> search = {};
   // Of the training set; a state of other data is refused.
   std::optional<data::Fingerprint> data = {};
+  // Where its partitions come from: "search", "random" or "factor:NAME". A state of another source
+  // is refused. Empty: not said.
+  std::string source = {};
 };
 
 // The parts that `state` is saved as, which must outlive them. What else a run has to keep (the
