@@ -49,7 +49,10 @@ def main():
     searches = [row for row in rows if row["event"] == "maximize"]
     for row in searches:
         found = "environments " + " + ".join(str(size) for size in row["sizes"]) if "sizes" in row else row["file"]
-        print(f"partition after epoch {row['epoch']:<4} {found}")
+        for factor, of in row.get("factors", {}).items():
+            found += f"  {factor} {of['information']:.3f} nats ({100 * of['share']:.0f} %)"
+        source = "" if row.get("source", "search") == "search" else f" ({row['source']})"
+        print(f"partition after epoch {row['epoch']:<4} {found}{source}")
     print(f"files: {run}" + (f", {linear}" if linear else ""))
 
 

@@ -4,18 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "ipirm/core/csv.h"
 #include "ipirm/core/error.h"
 
 namespace ipirm::train {
 namespace {
-
-// As RFC 4180 says.
-std::string csv_field(std::string_view field) {
-  if (field.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(field);
-  std::string text = "\"";
-  for (const char c : field) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return text + '"';
-}
 
 // PART/CLASS/... is of that class, PART/FILE of none.
 std::string_view class_of(std::string_view name) {
@@ -33,7 +26,7 @@ void write_samples_csv(const data::ImageSet& set, core::FileWriter& file) {
   for (int64_t i = 0; i < set.size(); ++i) {
     const std::string name = set.name(i);
     const std::string row =
-        core::cat(i, ",", csv_field(name), ",", set.label(i), ",", csv_field(class_of(name)), "\n");
+        core::cat(i, ",", core::csv_field(name), ",", set.label(i), ",", core::csv_field(class_of(name)), "\n");
     file.write(row.data(), row.size());
   }
 }
