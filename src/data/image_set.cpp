@@ -6,6 +6,7 @@
 #include "data/binary_sets.h"
 #include "data/colored_digits.h"
 #include "data/folder_set.h"
+#include "ipirm/core/error.h"
 
 namespace ipirm::data {
 

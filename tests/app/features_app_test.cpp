@@ -20,16 +20,13 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-using Words = std::vector<std::string>;
-
 // Batches of other sizes are summed in another order: float32 rounding of features below 10.
 constexpr double kRounding = 1e-5;
 
-class FeaturesApp : public ::testing::Test {
+class FeaturesApp : public ProgramTest {
  protected:
   FeaturesApp() {
-    core::set_log_level("info");
-    torch::set_num_threads(1);
+    core::set_log_level(core::LogLevel::kInfo);
     torch::manual_seed(4);
     model_ = model::Model(
         model::ModelOptions{.arch = model::Arch::kResNet18, .width = 16, .feature_dim = 8});
@@ -41,16 +38,12 @@ class FeaturesApp : public ::testing::Test {
     checkpoint::write_torch_file(path("model.pt"), own_);
   }
 
-  std::string path(const std::string& name) const { return (folder_.path() / name).string(); }
   Outcome run_on(const Words& more) const {
     return features(Words{"--model_path", path("model.pt"), "--dataset", "ColoredDigits", "--out",
                           path("f.npy"), "--workers", "2", "--device", "cpu"} +
                     more);
   }
   torch::Tensor rows() const { return checkpoint::read_npy(path("f.npy")); }
-  std::string text(const std::string& name) const {
-    return core::read_file(path(name), uint64_t{1} << 20);
-  }
   // The first images of a set as the network sees them, (n, 3, H, W).
   static torch::Tensor views(const data::ImageSet& set, int64_t n) {
     std::vector<torch::Tensor> all;
@@ -73,14 +66,13 @@ class FeaturesApp : public ::testing::Test {
     return torch::stack(all);
   }
 
-  test_sets::TempFolder folder_;
   model::Model model_{nullptr};
   checkpoint::StateDict own_;
 };
 
 TEST_F(FeaturesApp, AreTheNetworksOutputsInTheSetsOrder) {
   torch::NoGradGuard no_grad;
-  const auto set = data::open_data_sets({"ColoredDigits"}).test;
+  const auto set = data::open_data_sets({.dataset = data::DataSetKind::kColoredDigits}).test;
   const auto images = views(*set, 5);
   const auto [feature, projection] = model_->forward(images);
   for (const auto& [kind, expected] :
@@ -105,12 +97,12 @@ TEST_F(FeaturesApp, FactorsStandBesideThem) {
   ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("resnet18 of width 16  on ColoredDigits  360 test images"));
   EXPECT_THAT(outcome.out, HasSubstr("f.csv  index,digit,colour\n"));
-  const auto set = data::open_data_sets({"ColoredDigits"}).test;
+  const auto set = data::open_data_sets({.dataset = data::DataSetKind::kColoredDigits}).test;
   std::string expected = "index,digit,colour\n";
   for (size_t i = 0; i < 360; ++i)
     expected +=
         core::cat(i, ",", set->factors()[0].values[i], ",", set->factors()[1].values[i], "\n");
-  EXPECT_EQ(text("f.csv"), expected);
+  EXPECT_EQ(read("f.csv"), expected);
 }
 
 TEST_F(FeaturesApp, OfEachSplit) {
@@ -119,7 +111,7 @@ TEST_F(FeaturesApp, OfEachSplit) {
   ASSERT_EQ(run_on(stl).code, kExitOk);  // train: the unlabelled ones too
   const auto all = rows();
   EXPECT_EQ(all.size(0), 7);
-  EXPECT_EQ(text("f.csv"), "index,label\n0,1\n1,4\n2,7\n3,0\n4,-1\n5,-1\n6,-1\n");
+  EXPECT_EQ(read("f.csv"), "index,label\n0,1\n1,4\n2,7\n3,0\n4,-1\n5,-1\n6,-1\n");
   ASSERT_EQ(run_on(stl + Words{"--split", "labelled"}).code, kExitOk);
   EXPECT_LT((rows() - all.slice(0, 0, 4)).abs().max().item<float>(), kRounding);
   ASSERT_EQ(run_on(stl + Words{"--split", "test"}).code, kExitOk);
@@ -138,7 +130,7 @@ TEST_F(FeaturesApp, PathsAndFactorsOfAFolder) {
                         "--image_size", "0",      "--crop_size", "16"};
   const auto outcome = run_on(folder + Words{"--factors_csv", path("table.csv")});
   ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
-  EXPECT_EQ(text("f.csv"), table);
+  EXPECT_EQ(read("f.csv"), table);
   EXPECT_EQ(rows().sizes(), (std::vector<int64_t>{3, 128}));
   expect_refused(run_on(folder + Words{"--split", "test", "--overwrite"}),
                  {"--split test: the data have no such images"});
@@ -209,7 +201,7 @@ TEST_F(FeaturesApp, NothingIsOverwrittenUnasked) {
   for (const std::string name : {"f.npy", "f.csv"}) {
     core::write_atomically(path(name), "mine");
     expect_refused(run_on({}), {path(name), "exists already", "--overwrite"});
-    EXPECT_EQ(text(name), "mine");
+    EXPECT_EQ(read(name), "mine");
     fs::remove(path(name));
   }
   expect_refused(run_on({"--out", path("f.pt")}), {"--out", "ends in .npy"});

@@ -20,7 +20,7 @@ using ::testing::HasSubstr;
 class FactorsCsv : public ::testing::Test {
  protected:
   FactorsCsv() {
-    core::set_log_level("info");
+    core::set_log_level(core::LogLevel::kInfo);
     for (const char* name : kNames)
       write_image(folder_.path() / name, 8, 8, [](int, int, int) { return 9; });
   }
@@ -28,7 +28,10 @@ class FactorsCsv : public ::testing::Test {
   void write(const std::string& text) const { write_file(csv(), Bytes(text.begin(), text.end())); }
   fs::path csv() const { return folder_.path() / "factors.csv"; }
   DataSets open() const {
-    return open_data_sets({"Folder", folder_.path().string(), 8, false, csv().string()});
+    return open_data_sets({.dataset = DataSetKind::kFolder,
+                           .root = folder_.path().string(),
+                           .image_size = 8,
+                           .factors_csv = csv().string()});
   }
   // A row for each image with the value that stands at its place.
   static std::string rows(const std::vector<std::string>& values) {
@@ -135,10 +138,12 @@ TEST_F(FactorsCsv, AColumnOfTooManyValuesIsNoFactor) {
 }
 
 TEST_F(FactorsCsv, OtherSetsTakeNoTable) {
-  for (const std::string name : {"ColoredDigits", "STL", "CIFAR10", "CIFAR100"}) {
+  for (const auto kind : {DataSetKind::kColoredDigits, DataSetKind::kStl, DataSetKind::kCifar10,
+                          DataSetKind::kCifar100}) {
     try {
-      open_data_sets({name, folder_.path().string(), 8, false, "factors.csv"});
-      ADD_FAILURE() << name;
+      open_data_sets(
+          {.dataset = kind, .root = folder_.path().string(), .factors_csv = "factors.csv"});
+      ADD_FAILURE() << core::name_of(kind);
     } catch (const core::UserError& error) {
       EXPECT_THAT(error.what(), HasSubstr("--factors_csv factors.csv: is for --dataset Folder"));
     }
