@@ -57,7 +57,7 @@ TEST_F(PartitionTool, WritesLogitsAndEvents) {
     EXPECT_THAT(outcome.out, HasSubstr(words));
   const auto events = core::read_file(path("p.npy.metrics.jsonl"), 1 << 20);
   EXPECT_EQ(std::count(events.begin(), events.end(), '\n'), 5);
-  EXPECT_THAT(events, HasSubstr(R"({"event":"maximize","epoch":0,"passes":4,)"));
+  EXPECT_THAT(events, HasSubstr(R"({"event":"maximize","epoch":0,"source":"search","passes":4,)"));
 
   expect_refused(find(), {"p.npy", "exists already", "--overwrite"});
   EXPECT_TRUE(torch::equal(load("p.npy"), logits));
