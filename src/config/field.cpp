@@ -40,9 +40,7 @@ std::optional<T> number(const std::string& text) {
   return value;
 }
 
-bool is_one_line(const std::string& text) {
-  return std::ranges::none_of(text, core::is_control);
-}
+bool is_one_line(const std::string& text) { return std::ranges::none_of(text, core::is_control); }
 
 // "5,35": ascending, comma separated, possibly none.
 std::optional<std::vector<int64_t>> number_list(const std::string& text, const Range& range) {

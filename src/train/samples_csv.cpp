@@ -25,8 +25,8 @@ void write_samples_csv(const data::ImageSet& set, core::FileWriter& file) {
   file.write(heading.data(), heading.size());
   for (int64_t i = 0; i < set.size(); ++i) {
     const std::string name = set.name(i);
-    const std::string row =
-        core::cat(i, ",", core::csv_field(name), ",", set.label(i), ",", core::csv_field(class_of(name)), "\n");
+    const std::string row = core::cat(i, ",", core::csv_field(name), ",", set.label(i), ",",
+                                      core::csv_field(class_of(name)), "\n");
     file.write(row.data(), row.size());
   }
 }
