@@ -3,8 +3,8 @@
 # environment, partitions at random, and the hue itself; from a cold start and from a baseline's weights. Ends with a table.
 #
 # usage: scripts/evidence.sh [--quick] [folder]     results go to folder (default results/evidence)
-#   --quick   one seed and fewer arms: 9 runs of 30 epochs; otherwise seeds 1 to 3 and both penalty weights: 54 runs. A run takes
-#             about as long as the quickstart's training, 2 minutes on 2 cores (the whole was not timed yet)
+#   --quick   one seed and fewer arms: 9 runs of 30 epochs; otherwise seeds 1 to 3 and both penalty weights: 54 runs. Four
+#             runs took 6 minutes on 2 cores with AVX-512 (the whole was not timed yet)
 #   SEEDS="1 2 3", JOBS=N: other seeds; N runs side by side, each with one thread (default: all cores)
 # Stopped, it goes on where it was when called again.
 set -euo pipefail
