@@ -16,11 +16,6 @@ namespace {
 constexpr const char* kResult = "result.txt";
 constexpr const char* kMetrics = "metrics.jsonl";
 
-const fs::path& writable(const fs::path& folder) {
-  core::make_writable_folder(folder);
-  return folder;
-}
-
 // Epochs that the file holds the results of, as far as they are counted.
 int num_epochs(const fs::path& file, int at_most) {
   std::ifstream text(file);
@@ -32,7 +27,9 @@ int num_epochs(const fs::path& file, int at_most) {
 }  // namespace
 
 LinearFolder::LinearFolder(fs::path path)
-    : path_(std::move(path)), lock_(writable(path_)), state_file_(path_, "linear_state") {}
+    : path_(std::move(path)),
+      lock_(core::make_writable_folder(path_)),
+      state_file_(path_, "linear_state") {}
 
 std::optional<std::pair<LinearState, fs::path>> LinearFolder::load_state(const std::string& yaml) {
   if (!holds_state()) return std::nullopt;

@@ -12,15 +12,13 @@ namespace fs = std::filesystem;
 namespace {
 
 // Everyone who is told what happens in the run. Files come first: what they refuse is not said.
-train::Observers observers_of(const config::TrainConfig& config, const fs::path& folder,
-                              observe::TextFiles& texts, const train::RunState& state) {
-  const int64_t log_every = config.train.log_every;
-  return train::Observers(
-      {std::make_shared<observe::PartitionFiles>(folder, state.data),
-       std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
-                                                 texts.open("knn_result.txt"), log_every),
-       std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
-       std::make_shared<observe::Console>(observe::ConsoleOptions{.log_every = log_every})});
+train::Observers observers_of(const fs::path& folder, observe::TextFiles& texts,
+                              const train::RunState& state) {
+  return train::Observers({std::make_shared<observe::PartitionFiles>(folder, state.data),
+                           std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
+                                                                     texts.open("knn_result.txt")),
+                           std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
+                           std::make_shared<observe::Console>()});
 }
 
 std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::TrainConfig& config,
@@ -41,9 +39,9 @@ std::unique_ptr<train::PartitionSource> source_of(const config::TrainConfig& con
     case partition::SourceKind::kSearch:
       return train::make_search(config.maximize, views, config.train.batch_size, config.train.bf16);
     case partition::SourceKind::kRandom:
-      return train::make_random_source(config.maximize, views);
+      return train::make_random_source(config.maximize, *views.set);
     case partition::SourceKind::kFactor:
-      return train::make_factor_source(config.source.factor, config.maximize, views);
+      return train::make_factor_source(config.source.factor, config.maximize, *views.set);
   }
   TORCH_INTERNAL_ASSERT(false, "a source of partitions of no kind");
 }
@@ -58,9 +56,8 @@ train::TrainerParts make_parts(const config::TrainConfig& config, const data::Da
                                                  .bf16 = config.train.bf16,
                                                  .seed = config.train.seed}),
           .source = source_of(config, views),
-          .source_name = partition::source_text(config.source),
           .evaluations = evaluations_of(config, sets, views, device),
-          .observers = observers_of(config, folder, texts, state)};
+          .observers = observers_of(folder, texts, state)};
 }
 
 }  // namespace ipirm::app

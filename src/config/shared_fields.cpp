@@ -54,17 +54,6 @@ void add_env_num(Group& group, int64_t& num_env, int64_t least) {
                "environments of a partition");
 }
 
-void add_partition_source(Group& group, partition::SourceOptions& source) {
-  const auto set = [&source](const std::string& text) {
-    const auto parsed = partition::parse_source(text);
-    if (parsed) source = *parsed;
-    return parsed.has_value();
-  };
-  const auto get = [&source] { return std::optional(partition::source_text(source)); };
-  group.words("partition_source", KindTarget{set, get}, partition::source_forms(),
-              "where partitions come from: the search, chance, or a known factor");
-}
-
 void add_irm_temp(Group& group, double& temperature) {
   group.number("irm_temp", &temperature, above(0), "temperature of the IRM penalty");
 }

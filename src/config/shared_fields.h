@@ -27,8 +27,6 @@ void add_run_fields(std::vector<Field>& fields, core::DeviceKind& device,
 // settings before it are apart, since training names their values once for its loss as well.
 // least: the smallest number that makes sense.
 void add_env_num(Group& group, int64_t& num_env, int64_t least);
-// --partition_source, of training alone.
-void add_partition_source(Group& group, partition::SourceOptions& source);
 void add_irm_temp(Group& group, double& temperature);
 void add_maximize_fields(Group& group, partition::MaximizeOptions& maximize);
 // Throws UserError for settings of the maximization that are right alone and wrong together.

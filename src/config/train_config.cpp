@@ -79,6 +79,17 @@ void add_mixup_fields(std::vector<Field>& fields, TrainConfig& c) {
                "with --retain_group: only the newest N partitions count; 0: all");
 }
 
+void add_partition_source(Group& group, partition::SourceOptions& source) {
+  const auto set = [&source](const std::string& text) {
+    const auto parsed = partition::parse_source(text);
+    if (parsed) source = *parsed;
+    return parsed.has_value();
+  };
+  const auto get = [&source] { return std::optional(partition::source_text(source)); };
+  group.words("partition_source", KindTarget{set, get}, partition::source_forms(),
+              "where partitions come from: the search, chance, or a known factor");
+}
+
 void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Environments (maximization)");
   add_env_num(group, c.loss.num_env, /*least=*/1);

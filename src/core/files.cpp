@@ -225,7 +225,7 @@ void LineFile::truncate_to(uint64_t size) {
   size_ = size;
 }
 
-void make_writable_folder(const fs::path& path) {
+const fs::path& make_writable_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error) {
@@ -234,6 +234,7 @@ void make_writable_folder(const fs::path& path) {
   }
   if (::access(path.c_str(), W_OK | X_OK) != 0)
     fail(path, "write into this folder", Access::kWrite);
+  return path;
 }
 
 FolderLock::FolderLock(const fs::path& folder) {

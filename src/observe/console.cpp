@@ -5,20 +5,15 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/text.h"
 #include "ipirm/observe/reference_texts.h"
 
 namespace ipirm::observe {
 namespace {
 
-std::string with_digits(double value, int digits) {
-  char text[48];
-  std::snprintf(text, sizeof text, "%.*f", digits, value);
-  return text;
-}
-
-// "epoch 3/400", or "epoch 3" where the number of epochs is not known.
+// "epoch 3/400".
 std::string epoch_of(int64_t epoch, int64_t epochs) {
-  return core::cat("epoch ", epoch, epochs > 0 ? core::cat("/", epochs) : std::string());
+  return core::cat("epoch ", epoch, "/", epochs);
 }
 
 }  // namespace
@@ -26,21 +21,22 @@ std::string epoch_of(int64_t epoch, int64_t epochs) {
 std::string maximize_summary(const train::MaximizeRecord& record) {
   std::string sizes;
   for (const int64_t size : record.sizes) sizes += core::cat(sizes.empty() ? "" : " + ", size);
-  const auto risk = record.result.passes == 0
-                        ? record.source
-                        : core::cat("risk ", with_digits(record.result.best_risk, 4), " (pass ",
-                                    record.result.best_pass, " of ", record.result.passes, ")");
+  const auto risk =
+      record.result.passes == 0
+          ? record.source
+          : core::cat("risk ", core::with_digits(record.result.best_risk, 4), " (pass ",
+                      record.result.best_pass, " of ", record.result.passes, ")");
   return core::cat(risk, "  environments ", sizes);
 }
 
 void Console::step(const train::StepRecord& record) {
-  if ((record.step_in_epoch - 1) % options_.log_every == 0) core::log_debug(step_line(record));
+  if (record.log_due) core::log_debug(step_line(record));
 }
 
 void Console::epoch(const train::EpochRecord& record) {
   core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  loss ",
-                           with_digits(record.mean_loss, 4), "  ",
-                           with_digits(record.samples_per_second, 0), " samples/s"));
+                           core::with_digits(record.mean_loss, 4), "  ",
+                           core::with_digits(record.samples_per_second, 0), " samples/s"));
 }
 
 void Console::maximize_pass(const train::MaximizePassRecord& record) {

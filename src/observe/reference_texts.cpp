@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/text.h"
 
 namespace ipirm::observe {
 
@@ -18,23 +19,18 @@ std::string step_line(const train::StepRecord& r) {
 }
 
 std::string to_text(const partition::Judgement& judgement) {
-  char number[80];
-  std::snprintf(number, sizeof number, "certainty %.3f", judgement.certainty);
-  std::string text = number;
-  if (judgement.overlap) {
-    std::snprintf(number, sizeof number, "  overlap %.3f", *judgement.overlap);
-    text += number;
-  }
+  using core::with_digits;
+  std::string text = "certainty " + with_digits(judgement.certainty, 3);
+  if (judgement.overlap) text += "  overlap " + with_digits(*judgement.overlap, 3);
   for (const auto& factor : judgement.factors) {
-    std::snprintf(number, sizeof number, "  %.4f nats (%.1f %%)", factor.information,
-                  100 * factor.share);
-    text += "  " + factor.name + number;
+    text += core::cat("  ", factor.name, "  ", with_digits(factor.information, 4), " nats (",
+                      with_digits(100 * factor.share, 1), " %)");
   }
   return text;
 }
 
 void ReferenceTexts::step(const train::StepRecord& record) {
-  if (log_ && (record.step_in_epoch - 1) % log_every_ == 0) log_(step_line(record));
+  if (log_ && record.log_due) log_(step_line(record));
 }
 
 void ReferenceTexts::maximize_pass(const train::MaximizePassRecord& record) {

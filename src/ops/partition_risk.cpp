@@ -3,8 +3,7 @@
 
 #include "ops/dispatch.h"
 #include "ops/inputs.h"
-#include "ops/partition_risk_aten.h"
-#include "ops/partition_risk_fused.h"
+#include "ops/risk_implementations.h"
 #include "ops/risk_shapes.h"
 
 namespace ipirm::ops {

@@ -1,5 +1,5 @@
 // partition_risk's products with ATen operations, block of rows by block of rows.
-#include "ops/partition_risk_aten.h"
+#include "ops/risk_implementations.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -152,7 +152,6 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
                                                   bool nonorm, const std::optional<Tensor>& index) {
-  at::NoGradGuard no_grad;
   const auto chosen = [&](const Tensor& z) { return index ? z.index_select(0, *index) : z; };
   const auto z = at::cat({chosen(z1), chosen(z2)});
   Tensor similarity;

@@ -1,5 +1,5 @@
 // partition_risk's products as sweeps over the tiles of all pairs of views.
-#include "ops/partition_risk_fused.h"
+#include "ops/risk_implementations.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -98,7 +98,6 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
                                                   bool nonorm, const std::optional<Tensor>& index) {
-  at::NoGradGuard no_grad;
   const auto dtype = z1.scalar_type();
   const auto run_in = dtype == at::kFloat ? run<float> : run<double>;
   const auto [contrastive, penalty, grad] =

@@ -3,8 +3,7 @@
 
 #include "ops/dispatch.h"
 #include "ops/inputs.h"
-#include "ops/partition_risk_mixup_aten.h"
-#include "ops/partition_risk_mixup_fused.h"
+#include "ops/risk_implementations.h"
 #include "ops/risk_shapes.h"
 
 namespace ipirm::ops {

@@ -1,6 +1,6 @@
 // partition_risk_mixup with ATen operations, block of rows by block of rows (letters:
 // mixup_products.h).
-#include "ops/partition_risk_mixup_aten.h"
+#include "ops/risk_implementations.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -100,7 +100,6 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
                                                         const std::optional<Tensor>& partner,
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
-  at::NoGradGuard no_grad;
   BlockProducts products(z1, z2, partner, temperature);
   return partition_risk_mixup_closed_form(products, weights, lam, partner, irm_weight, nonorm);
 }

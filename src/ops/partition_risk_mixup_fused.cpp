@@ -1,5 +1,5 @@
 // partition_risk_mixup's products as sweeps over the pairs of a mixed with an unmixed view.
-#include "ops/partition_risk_mixup_fused.h"
+#include "ops/risk_implementations.h"
 
 #include <ATen/core/grad_mode.h>
 
@@ -62,7 +62,6 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
                                                         const std::optional<Tensor>& partner,
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
-  at::NoGradGuard no_grad;
   const auto run = [&](auto products) {
     const auto [contrastive, penalty, grad] = partition_risk_mixup_closed_form(
         products, weights.to(at::kDouble), lam.to(at::kDouble), partner, irm_weight, nonorm);

@@ -47,17 +47,17 @@ int64_t best_matching(const std::vector<Meeting>& pairs, int64_t size) {
   for (size_t row = 1; row <= n; ++row) {
     std::vector<int64_t> slack(n + 1, std::numeric_limits<int64_t>::max());
     std::vector<bool> visited(n + 1, false);
-    size_t at = 0;
+    size_t end = 0;  // the column where the path ends
     row_of[0] = row;
-    while (row_of[at] != 0) {
-      visited[at] = true;
+    while (row_of[end] != 0) {
+      visited[end] = true;
       size_t next = 0;
       int64_t least = std::numeric_limits<int64_t>::max();
       for (size_t column = 1; column <= n; ++column) {
         if (visited[column]) continue;
-        const int64_t reduced =
-            cost[(row_of[at] - 1) * n + column - 1] - row_price[row_of[at]] - column_price[column];
-        if (reduced < slack[column]) slack[column] = reduced, came_from[column] = at;
+        const int64_t reduced = cost[(row_of[end] - 1) * n + column - 1] - row_price[row_of[end]] -
+                                column_price[column];
+        if (reduced < slack[column]) slack[column] = reduced, came_from[column] = end;
         if (slack[column] < least) least = slack[column], next = column;
       }
       for (size_t column = 0; column <= n; ++column) {
@@ -68,9 +68,9 @@ int64_t best_matching(const std::vector<Meeting>& pairs, int64_t size) {
           slack[column] -= least;
         }
       }
-      at = next;
+      end = next;
     }
-    for (; at != 0; at = came_from[at]) row_of[at] = row_of[came_from[at]];
+    for (; end != 0; end = came_from[end]) row_of[end] = row_of[came_from[end]];
   }
   int64_t sum = 0;
   for (size_t column = 1; column <= n; ++column) sum -= cost[(row_of[column] - 1) * n + column - 1];

@@ -49,14 +49,14 @@ class FactorSource : public PartitionSource {
 }  // namespace
 
 std::unique_ptr<PartitionSource> make_random_source(const partition::MaximizeOptions& options,
-                                                    ViewSource views) {
-  return std::make_unique<RandomSource>(options, views.set->size());
+                                                    const data::ImageSet& set) {
+  return std::make_unique<RandomSource>(options, set.size());
 }
 
 std::unique_ptr<PartitionSource> make_factor_source(const std::string& factor,
                                                     const partition::MaximizeOptions& options,
-                                                    ViewSource views) {
-  const auto& factors = views.set->factors();
+                                                    const data::ImageSet& set) {
+  const auto& factors = set.factors();
   const auto found = std::ranges::find(factors, factor, &data::Factor::name);
   if (found == factors.end()) {
     std::string known;

@@ -36,15 +36,10 @@ std::vector<fs::path> run_files(const fs::path& folder) {
   return files;
 }
 
-const fs::path& writable(const fs::path& folder) {
-  core::make_writable_folder(folder);
-  return folder;
-}
-
 }  // namespace
 
 RunFolder::RunFolder(fs::path path, ExistingRun existing)
-    : path_(std::move(path)), lock_(writable(path_)) {
+    : path_(std::move(path)), lock_(core::make_writable_folder(path_)) {
   const auto earlier = run_files(path_);
   const auto kept = std::find_if(earlier.begin(), earlier.end(),
                                  [](const fs::path& file) { return fs::file_size(file) > 0; });

@@ -184,18 +184,24 @@ class PositionPart : public RunPart {
             {"loss_sum", torch::full({}, position.loss_sum, torch::kFloat64)}};
   }
   void load(SavedTensors& saved) override {
-    const auto counters = saved.take("position", {4}, torch::kInt64).contiguous();
-    const int64_t* value = counters.const_data_ptr<int64_t>();
-    if (value[0] < 1 || value[1] < 0 || value[1] > 2 || value[2] < 0 || value[3] < 0) {
-      throw core::UserError(core::cat(saved.source(), ": the counters in 'position' are out of ",
-                                      "range; the file is damaged"));
-    }
-    const double loss_sum = saved.take("loss_sum", {}, torch::kFloat64).item<double>();
-    run_.position = {value[0], static_cast<Phase>(value[1]), value[2], value[3], loss_sum};
+    auto position = position_from(saved.take("position"), saved.source());
+    position.loss_sum = saved.take("loss_sum", {}, torch::kFloat64).item<double>();
+    run_.position = position;
   }
 };
 
 }  // namespace
+
+Position position_from(const torch::Tensor& counters, const std::string& source) {
+  if (counters.scalar_type() == torch::kInt64 && counters.sizes() == torch::IntArrayRef{4}) {
+    const auto values = counters.contiguous();
+    const int64_t* value = values.const_data_ptr<int64_t>();
+    if (value[0] >= 1 && value[1] >= 0 && value[1] <= 2 && value[2] >= 0 && value[3] >= 0)
+      return {value[0], static_cast<Phase>(value[1]), value[2], value[3], 0};
+  }
+  throw core::UserError(core::cat(source, ": the counters in 'position' are out of range or of ",
+                                  "another form; the file is damaged"));
+}
 
 checkpoint::StateParts parts_of(RunState& state) {
   return {std::make_shared<DataPart>(state),    std::make_shared<ModelPart>(state),

@@ -1,19 +1,12 @@
 // The search as a source of partitions: features of the network, then the maximizer.
-#include <cstdio>
-
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/text.h"
 #include "ipirm/train/partition_source.h"
 
 namespace ipirm::train {
 namespace {
-
-std::string four_digits(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4f", value);
-  return text;
-}
 
 class Search : public PartitionSource {
  public:
@@ -33,8 +26,9 @@ class Search : public PartitionSource {
         *features, *state.search, options_, [] { return core::interrupted(); },
         [&](const partition::PassReport& pass) {
           after_pass(pass);
-          progress.update(pass.pass + 1, core::cat("risk ", four_digits(pass.risk), ", best ",
-                                                   four_digits(pass.best_risk)));
+          progress.update(pass.pass + 1,
+                          core::cat("risk ", core::with_digits(pass.risk, 4), ", best ",
+                                    core::with_digits(pass.best_risk, 4)));
         });
     if (result.interrupted) return std::nullopt;
     return result;

@@ -7,6 +7,7 @@
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
 #include "ipirm/data/fingerprint.h"
+#include "ipirm/train/run_state.h"
 #include "train/background_writer.h"
 
 namespace ipirm::train {
@@ -76,8 +77,11 @@ SavedTensors read_run_state(const fs::path& path) {
   }
   tensors.pop_back();
   if (version < 4) add_counters(tensors, run, path);
-  for (const auto& [key, tensor] : tensors)
-    if (key == "data.fingerprint") data::fingerprint_from(tensor, path);  // throws if damaged
+  // What is damaged here gives way to the state before.
+  for (const auto& [key, tensor] : tensors) {
+    if (key == "data.fingerprint") data::fingerprint_from(tensor, path);
+    if (key == "position") position_from(tensor, path.string());
+  }
   return {std::move(tensors), path.string()};
 }
 

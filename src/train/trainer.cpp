@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <numeric>
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/text.h"
 
 namespace ipirm::train {
 namespace {
@@ -21,10 +21,7 @@ double seconds_since(Clock::time_point start) {
 
 // "loss 5.1234" once a step has been read.
 std::string loss_text(const StepRecord& record) {
-  if (record.terms.empty()) return "";
-  char text[40];
-  std::snprintf(text, sizeof text, "loss %.4f", record.loss());
-  return text;
+  return record.terms.empty() ? "" : "loss " + core::with_digits(record.loss(), 4);
 }
 
 }  // namespace
@@ -41,7 +38,6 @@ Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts part
       plan_(options),
       step_(std::move(parts.step)),
       source_(std::move(parts.source)),
-      source_name_(std::move(parts.source_name)),
       evaluations_(std::move(parts.evaluations)),
       observers_(std::move(parts.observers)),
       views_(std::move(views)),
@@ -114,7 +110,7 @@ bool Trainer::minimize(int64_t epoch) {
     ++position.step;
     ++position.total_steps;
     state_is_half_changed_ = false;
-    if ((position.step - 1) % options_.log_every == 0) report_steps();
+    if (plan_.log_due(position.step)) report_steps();
     save_if_due();
     progress.update(samples(), loss_text(last_step_));
   }
@@ -160,7 +156,7 @@ void Trainer::report_steps() {
     last_step_ = {.epoch = position.epoch,
                   .epochs = options_.epochs,
                   .step = position.total_steps - count + 1 + i,
-                  .step_in_epoch = in_epoch,
+                  .log_due = plan_.log_due(in_epoch),
                   .seen = in_epoch * options_.batch_size,
                   .set_size = set_size(),
                   .terms = std::move(steps[static_cast<size_t>(i)]),
@@ -206,7 +202,7 @@ bool Trainer::maximize(int64_t epoch) {
   const auto before = state_.partitions.empty() ? torch::Tensor() : state_.partitions.newest();
   state_.partitions.add(result->logits);
   MaximizeRecord record{.epoch = epoch,
-                        .source = source_name_,
+                        .source = state_.source,
                         .result = std::move(*result),
                         .sizes = {},
                         .judgement = {},

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "ipirm/core/error.h"
+#include "support/user_error.h"
 
 namespace ipirm::checkpoint {
 
@@ -39,18 +40,7 @@ inline void write_bytes(const std::filesystem::path& path, const std::string& by
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
-// The message of the UserError that `action` throws; fails the test, and is "", if it throws none.
-template <class Action>
-std::string user_error(Action action) {
-  try {
-    action();
-  } catch (const core::UserError& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "no UserError";
-  return "";
-}
+using test::user_error;
 
 // Same dtype, shape and bytes (at::equal calls NaN unequal).
 inline bool identical(const torch::Tensor& a, const torch::Tensor& b) {

@@ -5,24 +5,13 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <functional>
-
-#include "ipirm/core/error.h"
+#include "support/user_error.h"
 
 namespace ipirm::checkpoint {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const core::UserError& error) {
-    return error.what();
-  }
-  return "nothing was refused";
-}
 
 // A vector of two numbers under `name`. optional: joined later, and does without.
 struct Pair : StatePart {
@@ -61,7 +50,7 @@ TEST(StateParts, WhatNoPartTakesIsRefused) {
                       {"queue", torch::zeros({2})},
                       {"queue.head", torch::zeros({})}},
                      "state.pt");
-  EXPECT_THAT(refusal([&] { load_parts({std::make_shared<Pair>("first")}, saved); }),
+  EXPECT_THAT(test::user_error([&] { load_parts({std::make_shared<Pair>("first")}, saved); }),
               AllOf(HasSubstr("state.pt: holds 'queue' and 1 more tensors"),
                     HasSubstr("resume with the settings")));
 }
@@ -71,12 +60,12 @@ TEST(StateParts, WhatIsMissingOrOfAnotherFormIsNamed) {
     SavedTensors saved(std::move(tensors), "state.pt");
     load_parts({std::make_shared<Pair>("first")}, saved);
   };
-  EXPECT_THAT(refusal([&] { load({}); }), HasSubstr("state.pt: 'first' is missing"));
-  EXPECT_THAT(refusal([&] {
+  EXPECT_THAT(test::user_error([&] { load({}); }), HasSubstr("state.pt: 'first' is missing"));
+  EXPECT_THAT(test::user_error([&] {
                 load({{"first", torch::zeros({3})}});
               }),
               HasSubstr("'first' is [3] Float, this run needs [2] Float"));
-  EXPECT_THAT(refusal([&] {
+  EXPECT_THAT(test::user_error([&] {
                 load({{"first", torch::zeros({2}, torch::kInt64)}});
               }),
               HasSubstr("[2] Long"));

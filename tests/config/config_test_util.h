@@ -1,5 +1,5 @@
-// What the tests of the config room share: argument vectors from words, YAML files, the message of
-// a UserError.
+// What the tests of the config room share: argument vectors from words, YAML files, the messages of
+// UserErrors.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@
 #include "ipirm/config/partition_config.h"
 #include "ipirm/config/train_config.h"
 #include "ipirm/core/error.h"
+#include "support/user_error.h"
 
 namespace ipirm::config {
 
@@ -37,18 +38,7 @@ inline std::optional<PartitionConfig> partition_tool(const std::vector<std::stri
   return parse_partition(static_cast<int>(argv.size()), argv.data());
 }
 
-// The message of the UserError that `action` throws; a failure and "" if it throws none.
-template <class Action>
-std::string user_error(const Action& action) {
-  try {
-    action();
-  } catch (const core::UserError& error) {
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << "more than one line";
-    return error.what();
-  }
-  ADD_FAILURE() << "no UserError was thrown";
-  return "";
-}
+using test::user_error;
 
 inline std::string train_error(const std::vector<std::string>& words) {
   return user_error([&] { train(words); });

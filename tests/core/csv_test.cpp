@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "ipirm/core/error.h"
+#include "support/user_error.h"
 
 namespace ipirm::core {
 namespace {
@@ -24,12 +25,7 @@ class Csv : public ::testing::Test {
     return read_csv(path_, max_bytes);
   }
   std::string refusal(const std::string& text, uint64_t max_bytes = 1000) const {
-    try {
-      read(text, max_bytes);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "";
+    return test::user_error([&] { read(text, max_bytes); });
   }
   std::filesystem::path path_ =
       std::filesystem::temp_directory_path() / cat("ipirm_csv_", ::getpid(), ".csv");

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "ipirm/core/error.h"
 #include "ipirm/data/image_set.h"
+#include "support/user_error.h"
 
 namespace ipirm::data {
 
@@ -36,14 +36,8 @@ int64_t num_wrong(const ImageSet& set, int64_t i, int side, Expected expected, i
 // The one line of a UserError that `action` must throw and that must hold each of `words`.
 template <class Action>
 void expect_user_error(Action action, const std::vector<std::string>& words) {
-  try {
-    action();
-    FAIL() << "expected a UserError with '" << words.front() << "'";
-  } catch (const core::UserError& error) {
-    const std::string message = error.what();
-    EXPECT_EQ(message.find('\n'), std::string::npos) << message;
-    for (const auto& word : words) EXPECT_THAT(message, ::testing::HasSubstr(word));
-  }
+  const std::string message = test::user_error(action);
+  for (const auto& word : words) EXPECT_THAT(message, ::testing::HasSubstr(word));
 }
 
 }  // namespace ipirm::data

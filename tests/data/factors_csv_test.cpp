@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "data/write_sets.h"
-#include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/data/image_set.h"
+#include "support/user_error.h"
 
 namespace ipirm::data {
 namespace {
@@ -41,12 +41,7 @@ class FactorsCsv : public ::testing::Test {
   }
   std::string refusal(const std::string& text) const {
     write(text);
-    try {
-      open();
-    } catch (const core::UserError& error) {
-      return error.what();
-    }
-    return "";
+    return test::user_error([&] { open(); });
   }
 
   static constexpr const char* kNames[] = {"train/a/0.png", "train/a/1.png", "train/b/0.png",

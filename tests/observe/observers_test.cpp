@@ -35,7 +35,7 @@ train::StepRecord step(int64_t in_epoch) {
   record.epoch = 2;
   record.epochs = 9;
   record.step = 30 + in_epoch;
-  record.step_in_epoch = in_epoch;
+  record.log_due = in_epoch % 3 == 1;
   record.seen = 16 * in_epoch;
   record.set_size = 200;
   record.terms = {{"loss", 1.5}, {"distillation", .25}};
@@ -89,7 +89,7 @@ TEST(MetricsLines, TellOfASearch) {
 
 TEST(ReferenceTexts, HaveALineAtTheStepsThatAreDue) {
   Lines log;
-  ReferenceTexts texts(log.sink(), {}, /*log_every=*/3);
+  ReferenceTexts texts(log.sink(), {});
   for (int64_t in_epoch = 1; in_epoch <= 6; ++in_epoch) texts.step(step(in_epoch));
   EXPECT_THAT(log.lines, ElementsAre("Train Epoch: [2/9] [16/200]  Loss: 1.2500  LR: 0.001000  PW "
                                      "0.2000",

@@ -12,7 +12,7 @@
 #include "ops/expectations.h"
 #include "ops/operator_inputs.h"
 #include "ops/pair_kernels.h"
-#include "ops/partition_risk_aten.h"
+#include "ops/risk_implementations.h"
 
 namespace ipirm::ops {
 namespace {

@@ -8,7 +8,7 @@
 #include "ops/expectations.h"
 #include "ops/implementations.h"
 #include "ops/operator_inputs.h"
-#include "ops/partition_risk_mixup_aten.h"
+#include "ops/risk_implementations.h"
 
 namespace ipirm::ops {
 namespace {

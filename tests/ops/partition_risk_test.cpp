@@ -8,8 +8,8 @@
 #include "ops/expectations.h"
 #include "ops/implementations.h"
 #include "ops/operator_inputs.h"
-#include "ops/partition_risk_aten.h"
 #include "ops/plain_risk.h"
+#include "ops/risk_implementations.h"
 
 namespace ipirm::ops {
 namespace {

@@ -1,15 +1,14 @@
 // Partitions that no search has made: what settings name them, how they are drawn, how factors are
 // cut.
 #include "ipirm/partition/sources.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <numeric>
 
-#include "ipirm/core/error.h"
 #include "ipirm/partition/partition_set.h"
+#include "support/user_error.h"
 
 namespace ipirm::partition {
 namespace {
@@ -150,12 +149,7 @@ TEST(FactorPartition, EveryEnvironmentHoldsAscendingValues) {
 }
 
 std::string refusal(const torch::Tensor& values, int64_t num_values, int64_t num_env) {
-  try {
-    factor_partition(values, num_values, num_env, "hue");
-  } catch (const core::UserError& error) {
-    return error.what();
-  }
-  return "";
+  return test::user_error([&] { factor_partition(values, num_values, num_env, "hue"); });
 }
 
 TEST(FactorPartition, RefusesTooFewValuesAndUnknownOnes) {

@@ -35,7 +35,7 @@ TEST_F(ControlsTest, RandomPartitionsAreDrawnAnewAtEachDueTimeAndForEachSeed) {
   for (const uint64_t seed : {1, 2}) {
     SmallRun run(root_ / core::cat("seed", seed));
     run.maximize.seed = seed;
-    run.source = "random";
+    run.state->source = "random";
     EXPECT_TRUE(run.trainer().run());
     EXPECT_EQ(run.state->partitions.size(), 3);  // before epoch 1, after 2 and 4: as a search would
   }
@@ -57,7 +57,7 @@ TEST_F(ControlsTest, RandomPartitionsAreDrawnAnewAtEachDueTimeAndForEachSeed) {
 TEST_F(ControlsTest, APartitionByAFactorIsTheFactor) {
   SmallRun run(root_ / "a");
   run.maximize.num_env = run.loss.num_env = 3;
-  run.source = "factor:label";
+  run.state->source = "factor:label";
   run.options.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   const auto labels = torch::tensor(run.sets.train->factors()[0].values, torch::kInt64);
@@ -75,7 +75,7 @@ TEST_F(ControlsTest, APartitionByAFactorIsTheFactor) {
 
 TEST_F(ControlsTest, AFactorThatTheSetHasNotIsNamedWithThoseThatItHas) {
   SmallRun run(root_ / "b");
-  run.source = "factor:camera";
+  run.state->source = "factor:camera";
   try {
     run.trainer();
     ADD_FAILURE() << "an unknown factor was taken";
@@ -89,7 +89,7 @@ TEST_F(ControlsTest, AFactorThatTheSetHasNotIsNamedWithThoseThatItHas) {
 TEST_F(ControlsTest, OneEnvironmentIsTheWholeSet) {
   SmallRun run(root_ / "c");
   run.maximize.num_env = run.loss.num_env = 1;
-  run.source = "random";
+  run.state->source = "random";
   run.options.epochs = 2;
   EXPECT_TRUE(run.trainer().run());
   EXPECT_EQ(environments(root_ / "c", 0).sum().item<int64_t>(), 0);
@@ -106,7 +106,6 @@ class ControlsResume : public RunTest, public ::testing::WithParamInterface<cons
 
 TEST_P(ControlsResume, GoesOnToTheSameBits) {
   SmallRun whole(root_ / "whole");
-  whole.source = GetParam();
   whole.state->source = GetParam();
   ASSERT_TRUE(whole.trainer().run());
   for (const int64_t stop : {1, 6, 7}) {
@@ -114,12 +113,12 @@ TEST_P(ControlsResume, GoesOnToTheSameBits) {
     const auto path = root_ / core::cat("stopped", stop);
     {
       SmallRun first(path);
-      first.source = first.state->source = GetParam();
+      first.state->source = GetParam();
       first.options.max_steps = stop;
       EXPECT_FALSE(first.trainer().run());
     }
     SmallRun second(path, ExistingRun::kResume);
-    second.source = second.state->source = GetParam();
+    second.state->source = GetParam();
     ASSERT_TRUE(second.resume());
     EXPECT_TRUE(second.trainer().run());
     expect_same_run(root_ / "whole", *whole.state, path, *second.state);

@@ -25,7 +25,8 @@ inline checkpoint::StateDict as_version(int64_t version, const checkpoint::State
   checkpoint::StateDict tensors;
   for (const auto& [name, tensor] : now) {
     const bool later = name == "run" || name == "position" || name == "partitions" ||
-                       name.starts_with("text.") || (version < 3 && name == "data.fingerprint");
+                       name == "partition_source" || name.starts_with("text.") ||
+                       (version < 3 && name == "data.fingerprint");
     if (!later) tensors.emplace_back(name, tensor);
   }
   tensors.emplace_back("run", torch::tensor(run, torch::kInt64));

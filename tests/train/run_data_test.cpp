@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/observe/partition_files.h"
+#include "support/user_error.h"
 #include "train/earlier_versions.h"
 #include "train/small_run.h"
 
@@ -31,15 +31,6 @@ struct KnownRun : SmallRun {
 
 using RunDataTest = RunTest;
 
-std::string refusal(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const core::UserError& error) {
-    return error.what();
-  }
-  return "nothing was refused";
-}
-
 TEST_F(RunDataTest, OtherDataAreRefusedBeforeTheStateIsTouched) {
   ASSERT_TRUE(KnownRun(root_ / "a").trainer().run());
   {
@@ -50,7 +41,7 @@ TEST_F(RunDataTest, OtherDataAreRefusedBeforeTheStateIsTouched) {
   KnownRun other(root_ / "a", ExistingRun::kResume);
   other.state->data = data::fingerprint_of(RandomImages(32));
   const auto before = checkpoint::state_dict(*other.state->model)[0].second.clone();
-  EXPECT_THAT(refusal([&] { other.resume(); }),
+  EXPECT_THAT(test::user_error([&] { other.resume(); }),
               AllOf(HasSubstr("state.pt"), HasSubstr("number of images (was 48, now 32)"),
                     HasSubstr("--overwrite")));
   EXPECT_EQ(other.state->position.epoch, 1);
@@ -108,8 +99,31 @@ TEST_F(RunDataTest, ADamagedFingerprintIsADamagedState) {
     if (name == "data.fingerprint") tensor = tensor.slice(0, 0, 5);
   }
   checkpoint::write_torch_file(root_ / "a" / "state.pt", tensors);
-  EXPECT_THAT(refusal([&] { read_run_state(root_ / "a" / "state.pt"); }),
+  EXPECT_THAT(test::user_error([&] { read_run_state(root_ / "a" / "state.pt"); }),
               HasSubstr("fingerprint of its data is of an unknown form"));
+}
+
+// A newest state whose counters no run can have gives way to the one before.
+TEST_F(RunDataTest, ADamagedPositionIsADamagedState) {
+  KnownRun first(root_ / "a");
+  first.options.epochs = 2;
+  ASSERT_TRUE(first.trainer().run());
+  first.close();
+  const auto state = root_ / "a" / "state.pt";
+  for (const int64_t counter : {0, 1, 2, 3}) {
+    auto tensors = checkpoint::read_torch_file(state);
+    for (auto& [name, tensor] : tensors) {
+      if (name == "position") tensor[counter] = counter == 1 ? 3 : -1;
+    }
+    checkpoint::write_torch_file(root_ / "damaged.pt", tensors);
+    EXPECT_THAT(test::user_error([&] { read_run_state(root_ / "damaged.pt"); }),
+                HasSubstr("the counters in 'position' are out of range"))
+        << counter;
+  }
+  fs::rename(root_ / "damaged.pt", state);
+  KnownRun again(root_ / "a", ExistingRun::kResume);
+  ASSERT_TRUE(again.resume());
+  EXPECT_EQ(again.state->position.epoch, 2);  // of state_previous.pt, saved after epoch 1
 }
 
 TEST_F(RunDataTest, APartitionKnowsItsData) {
@@ -121,7 +135,7 @@ TEST_F(RunDataTest, APartitionKnowsItsData) {
   EXPECT_THAT(observe::difference_from_partition(partition, data::fingerprint_of(RandomImages(47))),
               HasSubstr("was 48, now 47"));
   core::write_atomically(observe::data_of_partition(partition), "images 48\n");
-  EXPECT_THAT(refusal([&] { observe::difference_from_partition(partition, same); }),
+  EXPECT_THAT(test::user_error([&] { observe::difference_from_partition(partition, same); }),
               HasSubstr("GroupResults_0.npy.data"));
   fs::remove(observe::data_of_partition(partition));  // of another program
   EXPECT_EQ(observe::difference_from_partition(partition, data::fingerprint_of(RandomImages(47))),
@@ -166,7 +180,8 @@ TEST_F(RunDataTest, TheFilesAreTheRuns) {
                            "GroupResults_12.npy.data.tmp"}) {
     fs::create_directories(root_ / name);
     core::write_atomically(root_ / name / name, "x");
-    EXPECT_THAT(refusal([&] { RunFolder(root_ / name, ExistingRun::kRefuse); }), HasSubstr(name));
+    EXPECT_THAT(test::user_error([&] { RunFolder(root_ / name, ExistingRun::kRefuse); }),
+                HasSubstr(name));
     RunFolder(root_ / name, ExistingRun::kOverwrite);
     EXPECT_FALSE(fs::exists(root_ / name / name));
   }

@@ -123,6 +123,7 @@ struct SmallRun {
                            ops::Adam(model->parameters(), {.lr = 1e-3}),
                            partition::PartitionSet(true, torch::kCPU),
                            {}});
+    state->source = "search";
     options.epochs = 4;
     options.batch_size = 16;
     options.penalty_weight = .2;
@@ -171,13 +172,13 @@ struct SmallRun {
     TrainerParts parts;
     parts.step = make_step(
         loss, {.retain_group = options.retain_group, .bf16 = options.bf16, .seed = options.seed});
-    parts.source_name = source;
+    const auto& source = state->source;
     if (source == "search")
       parts.source = make_search(maximize, views, options.batch_size, options.bf16);
     else if (source == "random")
-      parts.source = make_random_source(maximize, views);
+      parts.source = make_random_source(maximize, *views.set);
     else
-      parts.source = make_factor_source(source.substr(source.find(':') + 1), maximize, views);
+      parts.source = make_factor_source(source.substr(source.find(':') + 1), maximize, *views.set);
     if (sets.test) {
       const eval::RunOptions run{torch::kCPU, options.bf16, views.loader, options.batch_size,
                                  views.augment.crop_size};
@@ -187,7 +188,7 @@ struct SmallRun {
     more_evaluations.clear();
     parts.observers =
         Observers({std::make_shared<observe::PartitionFiles>(folder->path(), state->data),
-                   std::make_shared<observe::ReferenceTexts>(log_sink, knn_sink, options.log_every),
+                   std::make_shared<observe::ReferenceTexts>(log_sink, knn_sink),
                    std::make_shared<observe::MetricsLines>(metrics_sink),
                    std::make_shared<observe::Console>()});
     return Trainer(options, maximize.num_env, std::move(parts), views, *state, store(),
@@ -202,7 +203,6 @@ struct SmallRun {
   TrainOptions options;
   partition::MaximizeOptions maximize;
   loss::LossOptions loss;
-  std::string source = "search";  // of the partitions, as --partition_source names it
   data::DataSets sets;
   ViewSource views;
   std::optional<RunState> state;

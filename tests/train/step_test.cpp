@@ -35,11 +35,13 @@ TEST(Plan, WhatIsDue) {
   options.maximize_iter = 3;
   options.eval_every = 2;
   options.save_every = 5;
+  options.log_every = 4;
   const Plan plan(options);
   for (int64_t e = 1; e <= 7; ++e) {
     EXPECT_EQ(plan.maximize_due(e), e == 3 || e == 6);
     EXPECT_EQ(plan.evaluate_due(e), e % 2 == 0);
     EXPECT_EQ(plan.checkpoint_due(e), e == 5 || e == 7);
+    EXPECT_EQ(plan.log_due(e), e == 1 || e == 5);  // steps of an epoch
   }
 }
 

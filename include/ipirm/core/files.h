@@ -77,9 +77,9 @@ class LineFile {
   uint64_t size_ = 0;
 };
 
-// Makes the folder and its parents. Throws UserError naming the part that could not be made or
-// written to.
-void make_writable_folder(const std::filesystem::path& path);
+// Makes the folder and its parents, and returns `path`. Throws UserError naming the part that could
+// not be made or written to.
+const std::filesystem::path& make_writable_folder(const std::filesystem::path& path);
 
 // Exclusive use of a folder, by a lock on folder/.lock held until destruction or the end of the
 // process. Throws UserError when another process holds it. Where the file system has no locks, a

@@ -1,6 +1,7 @@
-// Makes texts of files and command lines fit for one-line messages.
+// Makes texts of files and command lines, and numbers, fit for one-line messages.
 #pragma once
 
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,13 @@ inline std::string in_quotes(std::string_view text, size_t longest = 60) {
   for (const char c : text.substr(0, longest)) result += is_control(c) ? '?' : c;
   result += text.size() > longest ? "...'" : "'";
   return result;
+}
+
+// "3.1416" for 4 digits after the point. Of numbers beyond 1e15 the end is cut off.
+inline std::string with_digits(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
 }
 
 }  // namespace ipirm::core

@@ -8,8 +8,6 @@
 namespace ipirm::observe {
 
 struct ConsoleOptions {
-  // Steps between two lines of the debug level, as in log.txt.
-  int64_t log_every = 1;
   // Whether each pass of a maximization has its line.
   bool passes = false;
 };

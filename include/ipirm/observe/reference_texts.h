@@ -17,12 +17,12 @@ std::string to_text(const partition::Judgement& judgement);
 
 class ReferenceTexts : public train::Observer {
  public:
-  // log: takes a line at the steps 1, 1 + log_every, ... of an epoch, and three lines of each
-  // search (the first pass's risk; the best pass; the environments' sizes) and one on the
-  // partition, which the reference does not have. results: takes the scores "test_..." of the
-  // class, a line an evaluation. Either may be empty.
-  ReferenceTexts(LineSink log, LineSink results, int64_t log_every = 1)
-      : log_(std::move(log)), results_(std::move(results)), log_every_(log_every) {}
+  // log: takes a line of each step that is due, and three lines of each search (the first pass's
+  // risk; the best pass; the environments' sizes) and one on the partition, which the reference
+  // does not have. results: takes the scores "test_..." of the class, a line an evaluation. Either
+  // may be empty.
+  ReferenceTexts(LineSink log, LineSink results)
+      : log_(std::move(log)), results_(std::move(results)) {}
 
   void step(const train::StepRecord& record) override;
   void maximize_pass(const train::MaximizePassRecord& record) override;
@@ -31,7 +31,6 @@ class ReferenceTexts : public train::Observer {
 
  private:
   LineSink log_, results_;
-  int64_t log_every_;
 };
 
 }  // namespace ipirm::observe

@@ -16,18 +16,20 @@ namespace ipirm::train {
 
 // The terms of one step, read from the device.
 struct StepRecord {
-  // Of `epochs`, from 1.
+  // The epoch counts from 1 to `epochs`.
   int64_t epoch = 0, epochs = 0;
-  // From 1 within the run, and within the epoch.
-  int64_t step = 0, step_in_epoch = 0;
-  // Samples seen in the epoch so far, and samples of the set.
+  // The step counts from 1 within the run.
+  int64_t step = 0;
+  // Whether log.txt has a line of this step (Plan::log_due).
+  bool log_due = false;
+  // How many samples the epoch has seen so far, and how many the set has.
   int64_t seen = 0, set_size = 0;
-  // "loss" first.
+  // "loss" is the first of them.
   core::NamedValues terms;
-  // Mean of the epoch's losses so far.
+  // The mean of the epoch's losses so far.
   double mean_loss = 0;
   double lr = 0, penalty_weight = 0;
-  // Wall time of a step, averaged since the steps that were read before.
+  // The wall time of a step: the mean over the steps that were read together.
   double seconds = 0;
 
   double loss() const { return terms.front().value; }
@@ -39,11 +41,12 @@ struct EpochRecord {
   double seconds = 0, samples_per_second = 0;
 };
 
-// A pass of a maximization. epoch: after which it is made; 0: before the first.
+// A pass of a maximization. `epoch` is the one after which the maximization is made, 0 before the
+// first.
 struct MaximizePassRecord {
   int64_t epoch = 0;
   partition::PassReport pass;
-  // Wall time since the pass before.
+  // The wall time since the pass before.
   double seconds = 0;
 };
 
@@ -51,18 +54,18 @@ struct MaximizeRecord {
   int64_t epoch = 0;
   // "search", "random" or "factor:NAME".
   std::string source = "search";
-  // Without passes where nothing was searched for: its risks then have no meaning.
+  // It has no passes where nothing was searched for; its risks then have no meaning.
   partition::Maximization result;
-  // Samples in each environment of the best partition.
+  // How many samples each environment of the best partition has.
   std::vector<int64_t> sizes;
   // What the partition shares with each known factor and with the partition before.
   partition::Judgement judgement;
-  // Wall time of the whole maximization.
+  // The wall time of the whole maximization.
   double seconds = 0;
 };
 
 struct EvaluationRecord {
-  // Of `epochs`: 0 where the evaluation has no epochs of its own.
+  // The epoch that was evaluated, of `epochs`.
   int64_t epoch = 0, epochs = 0;
   // Evaluation::name(), "knn".
   std::string evaluation;

@@ -29,13 +29,13 @@ class PartitionSource {
 std::unique_ptr<PartitionSource> make_search(const partition::MaximizeOptions& options,
                                              ViewSource views, int64_t chunk, bool bf16);
 
-// A partition drawn anew at each call, or always the one by a known factor of views.set; both have
+// A partition drawn anew at each call, or always the one by a known factor of the set; both have
 // the sizes that `options` asks for, and neither makes a pass. Throws UserError where the set has
 // no such factor, naming those that it has.
 std::unique_ptr<PartitionSource> make_random_source(const partition::MaximizeOptions& options,
-                                                    ViewSource views);
+                                                    const data::ImageSet& set);
 std::unique_ptr<PartitionSource> make_factor_source(const std::string& factor,
                                                     const partition::MaximizeOptions& options,
-                                                    ViewSource views);
+                                                    const data::ImageSet& set);
 
 }  // namespace ipirm::train

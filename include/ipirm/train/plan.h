@@ -21,6 +21,10 @@ class Plan {
   bool checkpoint_due(int64_t epoch) const {
     return epoch % options_.save_every == 0 || epoch == options_.epochs;
   }
+  // At the steps 1, 1 + log_every, ... of an epoch.
+  bool log_due(int64_t step_in_epoch) const {
+    return (step_in_epoch - 1) % options_.log_every == 0;
+  }
 
  private:
   TrainOptions options_;

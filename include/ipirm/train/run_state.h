@@ -32,6 +32,10 @@ struct Position {
   double loss_sum = 0;
 };
 
+// The counters of a state's tensor "position" (int64: epoch, phase, step, total_steps), without
+// loss_sum. Throws UserError, naming `source`, for others than a run can have.
+Position position_from(const torch::Tensor& counters, const std::string& source);
+
 struct RunState {
   model::Model model;
   ops::Adam adam;
@@ -42,7 +46,7 @@ struct RunState {
   // Of the training set; a state of other data is refused.
   std::optional<data::Fingerprint> data = {};
   // Where its partitions come from: "search", "random" or "factor:NAME". A state of another source
-  // is refused. Empty: not said.
+  // is refused. Empty where the run uses none.
   std::string source = {};
 };
 

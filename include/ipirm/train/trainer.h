@@ -38,8 +38,6 @@ struct TrainerParts {
   std::unique_ptr<Step> step;
   // Asked at each due time, unless the step uses no partitions.
   std::unique_ptr<PartitionSource> source;
-  // What the source is called in reports: "search", "random" or "factor:NAME".
-  std::string source_name = "search";
   // Made when due, in this order; may be empty.
   std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
   Observers observers;
@@ -91,7 +89,6 @@ class Trainer {
   Plan plan_;
   std::unique_ptr<Step> step_;
   std::unique_ptr<PartitionSource> source_;
-  std::string source_name_;
   // Of the training images, by which each partition is judged.
   std::vector<partition::KnownFactor> factors_;
   std::vector<std::unique_ptr<eval::Evaluation>> evaluations_;
