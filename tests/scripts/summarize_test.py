@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# Checks the table of scripts/summarize.py on the files of our runs and on those that the reference leaves.
+# Checks the tables of scripts/summarize.py and compare.py on the files of our runs and on those that the reference leaves.
 import json
 import pathlib
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/summarize.py"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 
 
 class SummarizeTest(unittest.TestCase):
@@ -19,7 +19,7 @@ class SummarizeTest(unittest.TestCase):
         self.linear_folder.mkdir()
 
     def table(self):
-        return subprocess.run([sys.executable, SCRIPT, self.run_folder, self.linear_folder], text=True, stdout=subprocess.PIPE,
+        return subprocess.run([sys.executable, SCRIPTS / "summarize.py", self.run_folder, self.linear_folder], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=60)
 
     def test_our_files(self):
@@ -48,6 +48,47 @@ class SummarizeTest(unittest.TestCase):
         done = self.table()
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("metrics.jsonl", done.stderr)
+
+
+class CompareTest(unittest.TestCase):
+    def make_run(self, root, name, config, rows):
+        folder = root / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "config.yaml").write_text(config)
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return folder
+
+    def test_runs_side_by_side(self):
+        def knn(epoch, digit, hue):
+            return [{"event": "knn", "epoch": epoch, "factor": factor, "test_acc@1": value}
+                    for factor, value in (("digit", digit), ("hue", hue))]
+
+        def partition(epoch, digit, hue):
+            return {"event": "maximize", "epoch": epoch, "seconds": 1,
+                    "factors": {"digit": {"information": digit, "share": 0}, "hue": {"information": hue, "share": 0}}}
+
+        with tempfile.TemporaryDirectory(prefix="ipirm compare ") as name:
+            root = pathlib.Path(name)
+            runs = [self.make_run(root, "a", "baseline: true\npartition_source: search\n", knn(10, 20, 99) + knn(20, 31.25, 100)),
+                    self.make_run(root, "b", "baseline: false\npartition_source: random\nenv_num: 4\n", knn(20, 50, 90)),
+                    self.make_run(root, "c", "baseline: false\npartition_source: random\nenv_num: 1\n", knn(20, 40, 95)),
+                    self.make_run(root, "d", "baseline: false\npartition_source: factor:hue\n", knn(20, 80, 10)),
+                    # The partition after the last epoch was never trained with, and does not count.
+                    self.make_run(root, "e", "baseline: false\npartition_source: search\n",
+                                  [partition(0, .1, .2), partition(10, .3, .4)] + knn(20, 75, 60) + [partition(20, 9, 9)])]
+            linear = root / "linear" / "e"
+            linear.mkdir(parents=True)
+            (linear / "metrics.jsonl").write_text('{"event": "linear", "factor": "digit", "test_acc@1": 84.5}\n')
+            done = subprocess.run([sys.executable, SCRIPTS / "compare.py", *runs, "--linear", root / "linear"], text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [" ".join(line.split()) for line in done.stdout.splitlines()]
+        self.assertEqual(rows, ["kNN kNN linear nats nats", "digit hue digit digit hue",
+                                "no partition (baseline) 31.2 % 100.0 % - - -",
+                                "random partitions (control) 50.0 % 90.0 % - - -",
+                                "one environment of all 40.0 % 95.0 % - - -",
+                                "split by hue (oracle) 80.0 % 10.0 % - - -",
+                                "searched partitions (IP-IRM) 75.0 % 60.0 % 84.5 % 0.20 0.30"])
 
 
 if __name__ == "__main__":
