@@ -10,7 +10,7 @@ if [[ -z $format ]]; then
   format=$(command -v clang-format-14)
 fi
 echo "[check] format"
-find include src tests \( -name '*.h' -o -name '*.cpp' \) -print0 | xargs -0 "$format" --dry-run --Werror
+find include src tests \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) -print0 | xargs -0 "$format" --dry-run --Werror
 echo "[check] includes and file headers"
 python3 scripts/check_includes.py
 [[ ${1:-} == --fast ]] && exit
