@@ -1,9 +1,11 @@
 // The convention by which every operator of this room is dispatched (library.cpp has the schemas).
 //
 // - The public C++ function in include/ipirm/ops calls the dispatcher, as torch.ops.ipirm does.
-// - Registrations alone choose the implementation: CPU takes the fused kernels; CUDA takes the ATen
-//   form, and so does PrivateUse1 (a device that others plug into PyTorch); Meta knows the shapes;
-//   Autograd says what a graph sees of the operator. No operator asks where its tensors are.
+// - Registrations alone choose the implementation: CPU takes the fused kernels; CUDA and
+//   PrivateUse1 (a device that others plug into PyTorch) take the kernels that stand under the
+//   registration's device in a table (device_kernels.h), for float32, and the ATen form where there
+//   are none; Meta knows the shapes; Autograd says what a graph sees of the operator. No operator
+//   asks where its tensors are.
 // - A device's implementation is registered through the operator's `checked`, which widens half
 //   precision, leaves autocast and checks the arguments, so that no implementation has to.
 #pragma once

@@ -4,6 +4,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "ops/device_kernels.h"
 #include "ops/dispatch.h"
 #include "ops/environment_loss_aten.h"
 #include "ops/environment_loss_fused.h"
@@ -41,14 +42,8 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_
 }
 
 // The two passes below autograd: what is registered as _environment_loss_forward and _backward.
-using Forward = std::tuple<Tensor, Tensor, Tensor>(const Tensor& z1, const Tensor& z2,
-                                                   const Tensor& environment, int64_t num_env,
-                                                   double temperature, double irm_temperature);
-using Backward = std::tuple<Tensor, Tensor>(const Tensor& grad_contrastive,
-                                            const Tensor& grad_penalty, const Tensor& z1,
-                                            const Tensor& z2, const Tensor& environment,
-                                            const Tensor& state, int64_t num_env,
-                                            double temperature, double irm_temperature);
+using Forward = EnvironmentLossForward;
+using Backward = EnvironmentLossBackward;
 const c10::TypedOperatorHandle<Forward>& forward_operator() {
   static const auto op = find_operator<Forward>("ipirm::_environment_loss_forward");
   return op;
@@ -105,20 +100,40 @@ std::tuple<Tensor, Tensor> backward_on_cpu(const Tensor& grad_contrastive,
                                          num_env, temperature, irm_temperature, aten::kCacheBlocks);
 }
 
-std::tuple<Tensor, Tensor, Tensor> forward_on_device(const Tensor& z1, const Tensor& z2,
-                                                     const Tensor& environment, int64_t num_env,
-                                                     double temperature, double irm_temperature) {
+// The ATen forms with a device's blocks: they are what kernel_or falls back to.
+std::tuple<Tensor, Tensor, Tensor> aten_forward(const Tensor& z1, const Tensor& z2,
+                                                const Tensor& environment, int64_t num_env,
+                                                double temperature, double irm_temperature) {
   return aten::environment_loss_forward(z1, z2, environment, num_env, temperature, irm_temperature,
                                         aten::kDeviceBlocks);
 }
-std::tuple<Tensor, Tensor> backward_on_device(const Tensor& grad_contrastive,
-                                              const Tensor& grad_penalty, const Tensor& z1,
-                                              const Tensor& z2, const Tensor& environment,
-                                              const Tensor&, int64_t num_env, double temperature,
-                                              double irm_temperature) {
+std::tuple<Tensor, Tensor> aten_backward(const Tensor& grad_contrastive, const Tensor& grad_penalty,
+                                         const Tensor& z1, const Tensor& z2,
+                                         const Tensor& environment, const Tensor&, int64_t num_env,
+                                         double temperature, double irm_temperature) {
   return aten::environment_loss_backward(grad_contrastive, grad_penalty, z1, z2, environment,
                                          num_env, temperature, irm_temperature,
                                          aten::kDeviceBlocks);
+}
+
+template <c10::DeviceType device>
+std::tuple<Tensor, Tensor, Tensor> forward_on_device(const Tensor& z1, const Tensor& z2,
+                                                     const Tensor& environment, int64_t num_env,
+                                                     double temperature, double irm_temperature) {
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::environment_loss_forward, z1.scalar_type(), &aten_forward);
+  return kernel(z1, z2, environment, num_env, temperature, irm_temperature);
+}
+template <c10::DeviceType device>
+std::tuple<Tensor, Tensor> backward_on_device(const Tensor& grad_contrastive,
+                                              const Tensor& grad_penalty, const Tensor& z1,
+                                              const Tensor& z2, const Tensor& environment,
+                                              const Tensor& state, int64_t num_env,
+                                              double temperature, double irm_temperature) {
+  const auto kernel = kernel_or<device>(&DeviceKernels::environment_loss_backward, z1.scalar_type(),
+                                        &aten_backward);
+  return kernel(grad_contrastive, grad_penalty, z1, z2, environment, state, num_env, temperature,
+                irm_temperature);
 }
 
 std::tuple<Tensor, Tensor, Tensor> forward_shapes(const Tensor& z1, const Tensor&,
@@ -217,12 +232,12 @@ TORCH_LIBRARY_IMPL(ipirm, CPU, m) {
   m.impl("_environment_loss_backward", outside_autocast<backward_on_cpu>);
 }
 TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
-  m.impl("_environment_loss_forward", checked<forward_on_device>);
-  m.impl("_environment_loss_backward", outside_autocast<backward_on_device>);
+  m.impl("_environment_loss_forward", checked<forward_on_device<at::kCUDA>>);
+  m.impl("_environment_loss_backward", outside_autocast<backward_on_device<at::kCUDA>>);
 }
 TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
-  m.impl("_environment_loss_forward", checked<forward_on_device>);
-  m.impl("_environment_loss_backward", outside_autocast<backward_on_device>);
+  m.impl("_environment_loss_forward", checked<forward_on_device<at::kPrivateUse1>>);
+  m.impl("_environment_loss_backward", outside_autocast<backward_on_device<at::kPrivateUse1>>);
 }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) {
   m.impl("_environment_loss_forward", forward_shapes);

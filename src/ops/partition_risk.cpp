@@ -1,6 +1,7 @@
 // partition_risk: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk.h"
 
+#include "ops/device_kernels.h"
 #include "ops/dispatch.h"
 #include "ops/inputs.h"
 #include "ops/risk_implementations.h"
@@ -62,6 +63,15 @@ Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, double te
                                index);
 }
 
+template <c10::DeviceType device>
+Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+               double irm_temperature, double irm_weight, bool nonorm,
+               const std::optional<Tensor>& index) {
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::partition_risk, z1.scalar_type(), &aten::partition_risk);
+  return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
+}
+
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, double, double, double, bool,
             const std::optional<Tensor>&) {
   return risk_shapes(z1, weights);
@@ -77,9 +87,9 @@ Risk partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, d
 }
 
 TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk", checked<on_cpu>); }
-TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { m.impl("partition_risk", checked<aten::partition_risk>); }
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { m.impl("partition_risk", checked<on_device<at::kCUDA>>); }
 TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
-  m.impl("partition_risk", checked<aten::partition_risk>);
+  m.impl("partition_risk", checked<on_device<at::kPrivateUse1>>);
 }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk", shapes); }
 TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {

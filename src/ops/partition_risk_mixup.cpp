@@ -1,6 +1,7 @@
 // partition_risk_mixup: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk_mixup.h"
 
+#include "ops/device_kernels.h"
 #include "ops/dispatch.h"
 #include "ops/inputs.h"
 #include "ops/risk_implementations.h"
@@ -70,6 +71,15 @@ Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Ten
                                      nonorm);
 }
 
+template <c10::DeviceType device>
+Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+               const std::optional<Tensor>& partner, double temperature, double irm_weight,
+               bool nonorm) {
+  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1.scalar_type(),
+                                        &aten::partition_risk_mixup);
+  return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
+}
+
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, const Tensor&,
             const std::optional<Tensor>&, double, double, bool) {
   return risk_shapes(z1, weights);
@@ -87,10 +97,10 @@ Risk partition_risk_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weig
 
 TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk_mixup", checked<on_cpu>); }
 TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
-  m.impl("partition_risk_mixup", checked<aten::partition_risk_mixup>);
+  m.impl("partition_risk_mixup", checked<on_device<at::kCUDA>>);
 }
 TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
-  m.impl("partition_risk_mixup", checked<aten::partition_risk_mixup>);
+  m.impl("partition_risk_mixup", checked<on_device<at::kPrivateUse1>>);
 }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk_mixup", shapes); }
 TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {

@@ -3,6 +3,7 @@
 #include "ops/dispatch.h"
 
 #include <ATen/record_function.h>
+#include <c10/util/Exception.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -16,12 +17,16 @@
 #include "ipirm/ops/environment_loss.h"
 #include "ipirm/ops/partition_risk.h"
 #include "ipirm/ops/partition_risk_mixup.h"
+#include "ops/device_kernels.h"
+#include "ops/environment_loss_aten.h"
 #include "ops/operator_inputs.h"
+#include "ops/risk_implementations.h"
 
 namespace ipirm::ops {
 namespace {
 
 using torch::Tensor;
+using Tensors = std::tuple<Tensor, Tensor, Tensor>;
 
 // Names of the operators of this library that the dispatcher is asked for during `call`.
 template <class Call>
@@ -133,11 +138,99 @@ TEST(Dispatch, TheStateOfEnvironmentLossHasOneShape) {
   }
 }
 
+// Kernels that count their calls and are the ATen form otherwise.
+int calls = 0;
+Tensors counted_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, double t,
+                     double irm_t, double w, bool nonorm, const std::optional<Tensor>& index) {
+  ++calls;
+  return aten::partition_risk(z1, z2, weights, t, irm_t, w, nonorm, index);
+}
+Tensors counted_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+                      const std::optional<Tensor>& partner, double t, double w, bool nonorm) {
+  ++calls;
+  return aten::partition_risk_mixup(z1, z2, weights, lam, partner, t, w, nonorm);
+}
+Tensors counted_forward(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_t k,
+                        double t, double irm_t) {
+  ++calls;
+  return aten::environment_loss_forward(z1, z2, environment, k, t, irm_t, aten::kCacheBlocks);
+}
+std::tuple<Tensor, Tensor> counted_backward(const Tensor& dc, const Tensor& dp, const Tensor& z1,
+                                            const Tensor& z2, const Tensor& environment,
+                                            const Tensor&, int64_t k, double t, double irm_t) {
+  ++calls;
+  return aten::environment_loss_backward(dc, dp, z1, z2, environment, k, t, irm_t,
+                                         aten::kCacheBlocks);
+}
+
+// Calls all four operators that a device may have kernels for as a tensor of `key` would, but with
+// tensors of the host.
+void call_all(c10::DispatchKey key, const OperatorInputs& in) {
+  const c10::DispatchKeySet keys(key);
+  find_operator<PartitionRisk>("ipirm::partition_risk")
+      .redispatch(keys, in.z1, in.z2, in.weights, .5, .5, 1, false, std::nullopt);
+  find_operator<PartitionRiskMixup>("ipirm::partition_risk_mixup")
+      .redispatch(keys, in.z1, in.z2, in.weights, in.lam, in.partner, .5, 1, false);
+  const auto [c, p, state] =
+      find_operator<EnvironmentLossForward>("ipirm::_environment_loss_forward")
+          .redispatch(keys, in.z1, in.z2, in.environment, 3, .5, .5);
+  find_operator<EnvironmentLossBackward>("ipirm::_environment_loss_backward")
+      .redispatch(keys, c, p, in.z1, in.z2, in.environment, state, 3, .5, .5);
+}
+
+TEST(Dispatch, ADeviceTakesItsKernelsFromTheTableForFloat32) {
+  const auto in = random_inputs(8, 4, 3, 2);
+  auto& row = device_kernels(torch::kPrivateUse1);
+  const auto before = row;
+  calls = 0;
+  row = {};
+  call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
+  EXPECT_EQ(calls, 0);
+  row = {counted_risk, counted_mixup, counted_forward, counted_backward};
+  call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
+  EXPECT_EQ(calls, 4);
+  call_all(c10::DispatchKey::PrivateUse1, in);  // float64 stays with ATen
+  call_all(c10::DispatchKey::CPU, in.to(torch::kFloat32));
+  EXPECT_EQ(calls, 4);
+  row = before;
+}
+
+struct CountWarnings : c10::WarningHandler {
+  void process(const c10::Warning& warning) override {
+    EXPECT_NE(warning.msg().find("libipirm_cuda.so"), std::string::npos) << warning.msg();
+    ++count;
+  }
+  int count = 0;
+};
+
+TEST(Dispatch, CudaWithoutKernelsSaysSoOnce) {
+  const auto in = random_inputs(8, 4, 3, 2);
+  auto& row = device_kernels(torch::kCUDA);
+  const auto before = row;
+  row = {};
+  CountWarnings warnings;
+  {
+    const c10::WarningUtils::WarningHandlerGuard guard(&warnings);
+    call_all(c10::DispatchKey::CUDA, in);  // float64 never has kernels
+    EXPECT_EQ(warnings.count, 0);
+    call_all(c10::DispatchKey::CUDA, in.to(torch::kFloat32));
+    call_all(c10::DispatchKey::CUDA, in.to(torch::kFloat32));
+    EXPECT_LE(warnings.count, 1);  // 0 where a test on a GPU came before
+    const c10::WarningUtils::WarnAlways always;
+    const int so_far = warnings.count;
+    call_all(c10::DispatchKey::CUDA, in.to(torch::kFloat32));
+    EXPECT_EQ(warnings.count - so_far, 4);
+  }
+  row = before;
+}
+
 TEST(Dispatch, NoSourceAsksForTheDevice) {
   int files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("src/ops")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("src/ops")) {
     const auto extension = entry.path().extension();
-    if (extension != ".cpp" && extension != ".h") continue;
+    if (extension != ".cpp" && extension != ".h" && extension != ".cu" && extension != ".cuh") {
+      continue;
+    }
     std::stringstream text;
     text << std::ifstream(entry.path()).rdbuf();
     for (const char* question : {"is_cpu(", "is_cuda(", "is_privateuseone(", "device_type("}) {

@@ -1,0 +1,22 @@
+// The table of the devices' own kernels, and the word about CUDA without them.
+#include "ops/device_kernels.h"
+
+#include <array>
+
+namespace ipirm::ops {
+
+DeviceKernels& device_kernels(c10::DeviceType device) {
+  static std::array<DeviceKernels, static_cast<size_t>(c10::COMPILE_TIME_MAX_DEVICE_TYPES)> rows;
+  return rows.at(static_cast<size_t>(device));
+}
+
+void warn_of_missing_kernels(c10::DeviceType device) {
+  if (device != c10::DeviceType::CUDA) return;
+  TORCH_WARN_ONCE(
+      "ipirm: CUDA computes its operators with ATen, which is exact but slower, because "
+      "libipirm_cuda.so is not loaded. Load it after libipirm_ops.so: "
+      "torch.ops.load_library(\".../libipirm_cuda.so\"). It is built where nvcc is found "
+      "(src/ops/README.md).");
+}
+
+}  // namespace ipirm::ops
