@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "ops/environment_math.h"
+
 namespace ipirm::ops {
 
 // The shape of the state that a forward pass leaves, (3P + PK, 2B), in numbers or in symbols.
@@ -56,9 +58,7 @@ struct Environments {
   // in g (C, M): columns are positions (METHOD 4). -1: there are no such rows.
   int64_t position(size_t i, int64_t view, bool before) const {
     if (!before && rank[i] == 0) return -1;
-    const int64_t place =
-        view == 0 ? rank[i] + (before ? 1 : 0) : size_of(i) + rank[i] - (before ? 0 : 1);
-    return column[i] * views() + place;
+    return column[i] * views() + column_position(size_of(i), rank[i], view, before);
   }
 
   int64_t p, b, k;

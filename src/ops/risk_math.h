@@ -4,11 +4,7 @@
 
 #include <cmath>
 
-#if defined(__CUDACC__)
-#define IPIRM_HOST_DEVICE __host__ __device__
-#else
-#define IPIRM_HOST_DEVICE
-#endif
+#include "ops/host_device.h"
 
 namespace ipirm::ops {
 

@@ -2,23 +2,27 @@
 // lanes of a warp show each other, its shared memory.
 //
 // A thread runs until it must wait for others. So whoever reads what another thread has not yet
-// written, for want of a barrier, reads poison (NaN) in some order of the threads.
+// written, for want of a barrier, reads poison (NaN) in some order of the threads. Even seeds let
+// threads go on in turn; with odd ones a warp runs as far ahead of the others as it can.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
-#include <memory>
+#include <numeric>
+#include <queue>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda_host/fibers.h"
+#include "cuda_host/place.h"
+#include "cuda_host/sync_sites.h"
 
 namespace cuda_host {
 
@@ -27,22 +31,6 @@ namespace cuda_host {
 class Fault : public std::logic_error {
  public:
   using std::logic_error::logic_error;
-};
-
-// Where in the source a kernel calls something; a default argument, as std::source_location is.
-struct Place {
-  const char* file;
-  int line;
-  static constexpr Place here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
-    return {file, line};
-  }
-  std::string text() const {
-    const std::string path = file;
-    return path.substr(path.rfind('/') + 1) + ":" + std::to_string(line);
-  }
-  bool operator==(const Place& other) const {
-    return line == other.line && std::strcmp(file, other.file) == 0;
-  }
 };
 
 struct Dim3 {
@@ -93,7 +81,8 @@ class Block {
   Block(const Block&) = delete;
   Block& operator=(const Block&) = delete;
 
-  // Runs `body` in all threads of the block number `index`. Throws Fault, and what body throws.
+  // Runs `body` in all threads of the block number `index`, in an order that `seed` draws. Throws
+  // Fault, and what body throws.
   void run(size_t index, unsigned seed, const std::function<void()>& body);
 
   // The block whose threads this OS thread runs.
@@ -109,7 +98,9 @@ class Block {
   std::vector<std::vector<AsyncCopy>>& copies() { return fibers_[number()].copies; }
 
   // Waits for all threads of the block that have not returned.
-  void barrier(Place place) { arrive(barrier_, live_, place, "__syncthreads"); }
+  void barrier(Place place) {
+    if (!SyncSites::of_process().leaves_out(place)) arrive(barrier_, live_, place, "__syncthreads");
+  }
   // Shows `value` to the lanes of the mask and waits for theirs. What is returned stays valid until
   // the lane's collective after the next one of the same mask.
   template <class T>
@@ -144,6 +135,13 @@ class Block {
   struct Collective : Waiting {
     std::array<Slots, 2> sides{};
   };
+  // A thread that can go on. The least goes first.
+  struct Ready {
+    size_t warp_order, turn, thread;
+    bool operator<(const Ready& other) const {  // of a queue that hands out its largest
+      return std::pair(other.warp_order, other.turn) < std::pair(warp_order, turn);
+    }
+  };
   struct Fiber {
     Context context;
     Dim3 thread;
@@ -165,13 +163,18 @@ class Block {
   }
   void next() {
     if (ready_.empty()) return enter(kMain);
-    const size_t thread = ready_.front();
-    ready_.pop_front();
+    const size_t thread = ready_.top().thread;
+    ready_.pop();
     if (thread != current_) enter(thread);
   }
+  void make_ready(std::vector<size_t>& threads) {
+    std::shuffle(threads.begin(), threads.end(), random_);
+    for (const size_t thread : threads) {
+      ready_.push({warps_first_ ? warp_order_[thread / kWarp] : 0, turns_++, thread});
+    }
+  }
   void release(Waiting& waiting) {
-    std::shuffle(waiting.threads.begin(), waiting.threads.end(), random_);
-    ready_.insert(ready_.end(), waiting.threads.begin(), waiting.threads.end());
+    make_ready(waiting.threads);
     waiting.threads.clear();
     ++waiting.rounds;
   }
@@ -215,7 +218,10 @@ class Block {
   std::mt19937 random_;
   std::vector<std::map<unsigned, Collective>> warps_;  // by the collectives' mask
   Waiting barrier_;
-  std::deque<size_t> ready_;
+  std::priority_queue<Ready> ready_;
+  bool warps_first_ = false;
+  std::vector<size_t> warp_order_;
+  size_t turns_ = 0;
   size_t live_ = 0, current_ = kMain;
   bool entered_from_main_ = false;
   Context main_;
@@ -231,12 +237,18 @@ inline void Block::run(size_t index, unsigned seed, const std::function<void()>&
   warps_.assign((fibers_.size() + kWarp - 1) / kWarp, {});
   barrier_ = {};
   failure_ = nullptr;
-  ready_.clear();
+  ready_ = {};
+  turns_ = 0;
+  warps_first_ = seed % 2 == 1;
+  warp_order_.resize(warps_.size());
+  std::iota(warp_order_.begin(), warp_order_.end(), size_t{0});
+  std::shuffle(warp_order_.begin(), warp_order_.end(), random_);
+  std::vector<size_t> all(fibers_.size());
   for (size_t i = 0; i < fibers_.size(); ++i) {
     fibers_[i] = {stacks_.start(i, &entry), dim_.at(i), {{}}};
-    ready_.push_back(i);
+    all[i] = i;
   }
-  std::shuffle(ready_.begin(), ready_.end(), random_);
+  make_ready(all);
   live_ = fibers_.size();
   current_ = kMain;
   next();  // back here when all threads have returned, or none can go on

@@ -96,6 +96,7 @@ inline unsigned __ballot_sync(unsigned mask, int predicate,
   }
   return votes;
 }
+inline float __fmul_rn(float x, float y) { return x * y; }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline unsigned __float_as_uint(float value) {
   unsigned bits;
@@ -114,7 +115,8 @@ T __ldg(const T* from) {
 
 namespace cuda_host {
 
-// The order of blocks and threads; CUDA_HOST_SEED at first, or 0.
+// The order of blocks and threads (block.h says what even and odd ones do); CUDA_HOST_SEED at
+// first, or 0.
 inline std::atomic<unsigned>& seed() {
   static std::atomic<unsigned> value = [] {
     const char* text = std::getenv("CUDA_HOST_SEED");
@@ -160,7 +162,8 @@ int launch(void (*kernel)(P...), dim3 grid, dim3 dim, size_t shared, cudaStream_
     Block block(grid, dim, shared);
     for (size_t i; !failed && (i = taken++) < order.size();) {
       try {
-        block.run(order[i], first_seed * 7919u + static_cast<unsigned>(order[i]), body);
+        // Even for all blocks, or odd.
+        block.run(order[i], first_seed + 2 * 7919u * static_cast<unsigned>(order[i]), body);
       } catch (...) {
         if (!failed.exchange(true)) failure = std::current_exception();
       }

@@ -87,7 +87,8 @@ inline void cp_async_16(void* to, const void* from, int bytes = 16, Place place 
 inline void cp_async_commit() { Block::current().copies().emplace_back(); }
 // Waits until at most the newest `kGroups` groups of this thread's copies are under way.
 template <int kGroups>
-void cp_async_wait() {
+void cp_async_wait(Place place = Place::here()) {
+  if (SyncSites::of_process().leaves_out(place)) return;
   auto& groups = Block::current().copies();
   while (groups.size() > kGroups + 1) {
     for (const AsyncCopy& copy : groups.front()) {
