@@ -5,6 +5,7 @@
 #if defined(__CUDACC__)
 
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 #include <cuda_runtime_api.h>
 
 namespace ipirm::ops::cuda {
@@ -44,11 +45,30 @@ __device__ inline unsigned pack_bf16(float low, float high) {
 __device__ inline float bf16_low(unsigned pair) { return __uint_as_float(pair << 16); }
 __device__ inline float bf16_high(unsigned pair) { return __uint_as_float(pair & 0xffff0000u); }
 
+// The same in float16.
+__device__ inline unsigned pack_f16(float low, float high) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  return *reinterpret_cast<const unsigned*>(&pair);
+}
+__device__ inline float f16_low(unsigned pair) {
+  return __half2float(__ushort_as_half(static_cast<unsigned short>(pair & 0xffffu)));
+}
+__device__ inline float f16_high(unsigned pair) { return f16_low(pair >> 16); }
+
 // d += a b, a (16, 16) by rows, b (16, 8) by columns in bfloat16, d in float32. Of lane 4g + t, a
 // holds rows g and g + 8, b column g, d rows g and g + 8 in columns 2t and 2t + 1.
 __device__ inline void mma_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+      "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// The same of float16.
+__device__ inline void mma_f16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
       "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
@@ -93,10 +113,14 @@ using cuda_host::cp_async_commit;
 using cuda_host::cp_async_wait;
 using cuda_host::dynamic_shared;
 using cuda_host::exp2_fast;
+using cuda_host::f16_high;
+using cuda_host::f16_low;
 using cuda_host::launch;
 using cuda_host::ldmatrix_x4;
 using cuda_host::mma_bf16;
+using cuda_host::mma_f16;
 using cuda_host::pack_bf16;
+using cuda_host::pack_f16;
 
 }  // namespace ipirm::ops::cuda
 
