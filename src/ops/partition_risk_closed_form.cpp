@@ -24,8 +24,8 @@ class ClosedForm {
     per_share_ =
         nonorm ? at::full_like(sum_, 1 / num_views) : Views::map(sum_.sizes(), per_weight, sum_)[0];
     const auto of_sample = [&](const auto& w, const auto& sum, const auto& per_share) {
-      const auto per_negative = inverse_weight(sum - 2 * w);
-      return std::array{w * per_share, (num_views - 2) * per_negative, per_negative};
+      const auto share = sample_share(w, sum, per_share, num_views);
+      return std::array{share.a, share.c, share.per_negative};
     };
     const auto [a, c, per_negative] =
         Views::map(weights_.sizes(), of_sample, weights_, sum_, per_share_);
@@ -145,9 +145,10 @@ class ClosedForm {
     const auto of_row = [&](const auto& a, const auto& c, const auto& per_negative, const auto& sum,
                             const auto& positive, const auto& max, const auto& d, const auto& share,
                             const auto& loss, const auto& tau_e, const auto& db_i) {
-      const auto row = row_gradient(RowInput{a, c, sum, positive, max}, RowRisk{d, share, loss},
-                                    alpha, tau_e, db_i);
-      return std::array{row.dd * c, row.da, row.da * a, -row.dc * c * per_negative};
+      const RowInput row{a, c, sum, positive, max};
+      const auto gradient = row_gradient(row, RowRisk{d, share, loss}, alpha, tau_e, db_i);
+      const auto effect = row_effect(row, gradient, per_negative);
+      return std::array{effect.transposed, effect.da, effect.da_a, effect.dw};
     };
     const auto [dd_c, da, da_a, dw] =
         Views::map(shape(), of_row, a_, c_, per_negative_, rows.sums.sum, rows.sums.positive,

@@ -33,6 +33,21 @@ IPIRM_HOST_DEVICE inline Number inverse_weight(const Number& x) {
   return Arithmetic<Number>::select(x > kLeastWeight, 1 / x, 0.);
 }
 
+// What a sample's weight w gives its rows in an environment whose views' weights sum to `sum`.
+template <class Number>
+struct SampleShare {
+  Number a, c;          // as in RowInput
+  Number per_negative;  // 1/W_i
+};
+// per_share: 1/sum, or 1/num_views where nonorm; num_views: M.
+template <class Number>
+IPIRM_HOST_DEVICE inline SampleShare<Number> sample_share(const Number& w, const Number& sum,
+                                                          const Number& per_share,
+                                                          double num_views) {
+  const Number per_negative = inverse_weight(sum - 2 * w);
+  return {w * per_share, (num_views - 2) * per_negative, per_negative};
+}
+
 // What row i knows of one environment. Exponentials are relative to exp(max).
 template <class Number>
 struct RowInput {
@@ -87,6 +102,22 @@ IPIRM_HOST_DEVICE inline RowGradient<Number> row_gradient(const RowInput<Number>
   const Number dd =
       row.a / risk.d * (alpha - tau * risk.share * row.positive - db * row.c / risk.d);
   return {da, dd, dd * row.sum + db * row.a / risk.d};
+}
+
+// How they reach the views' weights.
+template <class Number>
+struct RowEffect {
+  Number transposed;  // dD_i c_i: what the row gives to its columns, times E
+  Number da;          // da_i
+  Number da_a;        // da_i a_i
+  Number dw;          // dW_i
+};
+template <class Number>
+IPIRM_HOST_DEVICE inline RowEffect<Number> row_effect(const RowInput<Number>& row,
+                                                      const RowGradient<Number>& gradient,
+                                                      const Number& per_negative) {
+  return {gradient.dd * row.c, gradient.da, gradient.da * row.a,
+          -gradient.dc * row.c * per_negative};
 }
 
 }  // namespace ipirm::ops
