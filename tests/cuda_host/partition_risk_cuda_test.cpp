@@ -42,12 +42,6 @@ Found run(const Batch& batch, const std::vector<float>& weights, int64_t k,
   return out;
 }
 
-std::vector<double> column(const std::vector<float>& matrix, int64_t k, int64_t e) {
-  std::vector<double> out;
-  for (size_t i = size_t(e); i < matrix.size(); i += size_t(k)) out.push_back(matrix[i]);
-  return out;
-}
-
 struct Case {
   int64_t n, dim, k;
   PlainSettings settings;
@@ -72,12 +66,9 @@ void expect_definition(const Case& c) {
       grad[i * size_t(c.k) + size_t(e)] = gradient[i] / double(c.k);
     }
   }
-  const auto error = [](const std::vector<float>& x, const std::vector<double>& expected) {
-    return relative_error({x.begin(), x.end()}, expected);
-  };
-  EXPECT_LT(error(found.contrastive, contrastive), 3e-6);
-  EXPECT_LT(error(found.penalty, penalty), 1e-5);
-  EXPECT_LT(error(found.grad, grad), 1e-5);
+  EXPECT_LT(relative_error(found.contrastive, contrastive), 3e-6);
+  EXPECT_LT(relative_error(found.penalty, penalty), 1e-5);
+  EXPECT_LT(relative_error(found.grad, grad), 1e-5);
 }
 
 TEST(PartitionRiskOnCudaHost, IsThatOfTheDefinition) {

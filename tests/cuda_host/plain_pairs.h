@@ -1,6 +1,7 @@
 // Batches of views, and sums over their pairs by the plain definition in float64.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -57,9 +58,16 @@ inline std::vector<float> random_weights(int64_t n, int64_t columns, unsigned se
   return weights;
 }
 
+// Column e of a matrix of k columns.
+inline std::vector<double> column(const std::vector<float>& matrix, int64_t k, int64_t e) {
+  std::vector<double> out;
+  for (size_t i = size_t(e); i < matrix.size(); i += size_t(k)) out.push_back(matrix[i]);
+  return out;
+}
+
 // The largest |found - expected| over the largest |expected|; infinite where found is not a number.
-inline double relative_error(const std::vector<double>& found,
-                             const std::vector<double>& expected) {
+template <class Number>
+double relative_error(const std::vector<Number>& found, const std::vector<double>& expected) {
   double error = 0, largest = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     largest = std::fmax(largest, std::fabs(expected[i]));

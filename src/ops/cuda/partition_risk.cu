@@ -1,6 +1,7 @@
 // Launches partition_risk: sweeps over pairs, and the mathematics of rows between them.
 #include "ops/cuda/partition_risk_launch.h"
 
+#include "ops/cuda/batch_sums.cuh"
 #include "ops/cuda/pair_sweeps.cuh"
 #include "ops/cuda/risk_rows.cuh"
 #include "ops/cuda/scratch.h"
@@ -81,9 +82,8 @@ class Run {
       positions(irm_t);
       if (lambda != 0) gradients({irm_t, 0, lambda}, /*first=*/false, /*last=*/true);
     }
-    error_ = launch(finish_values, dim3(static_cast<unsigned>(in_.num_env)), dim3(kRowThreads),
-                    kBlockSumBytes, stream_, batch_.row_blocks(), memory_.contrastive, memory_.g0,
-                    memory_.penalty, out_.contrastive, out_.penalty);
+    error_ = launch_values({memory_.contrastive, memory_.g0, memory_.penalty, batch_.row_blocks()},
+                           batch_.num_env, out_.contrastive, out_.penalty, stream_);
     return error_.value();
   }
 
@@ -92,9 +92,8 @@ class Run {
     const Features features{in_.z1, in_.z2, in_.index, nullptr, in_.rows, in_.dim};
     error_ =
         launch_measures(layout_, features, {memory_.own, nullptr, memory_.block_bounds}, stream_);
-    error_ = launch(sum_weights, dim3(static_cast<unsigned>(in_.num_env) + 1), dim3(kRowThreads),
-                    kBlockSumBytes, stream_, in_.weights, layout_.n, batch_.num_env,
-                    memory_.block_bounds, sample_blocks(layout_), memory_.sums, memory_.bound);
+    error_ = launch_batch_sums(layout_, in_.weights, batch_.num_env, memory_.block_bounds,
+                               memory_.sums, memory_.bound, stream_);
     error_ = launch_split(layout_, features, memory_.bound, memory_.operands, stream_);
     error_ = launch(spread_weights, grid(columns_.count()), dim3(kRowThreads), 0, stream_, batch_,
                     memory_.weights);

@@ -16,7 +16,7 @@ struct RiskBatch {
   int num_env;
   bool nonorm;
   const float* weights;  // (n, K)
-  const double* sums;    // (K) of the views' weights
+  const double* sums;    // (K) of the samples' weights
   const double* own;     // (view_stride) inner product of a sample's two views
   const float* largest;  // (padded)
   const double* bound;   // the largest |z|²
@@ -48,7 +48,7 @@ __device__ inline double weight_of(const RiskBatch& batch, const RowPlace& at) {
 }
 // 1/s, or 1/M where nonorm.
 __device__ inline double per_share(const RiskBatch& batch, int env) {
-  return batch.nonorm ? 1. / (2 * batch.layout.n) : inverse_weight(batch.sums[env]);
+  return batch.nonorm ? 1. / (2 * batch.layout.n) : inverse_weight(2 * batch.sums[env]);
 }
 
 struct Row {
@@ -59,40 +59,13 @@ struct Row {
 // sum: A_i, (K, padded).
 __device__ inline Row row_at(const RiskBatch& batch, const RowPlace& at, double temperature,
                              const double* sum) {
-  const auto share = sample_share(weight_of(batch, at), batch.sums[at.env],
+  const auto share = sample_share(weight_of(batch, at), 2 * batch.sums[at.env],
                                   per_share(batch, at.env), 2. * batch.layout.n);
   const bool relative = !exponents_are_safe(*batch.bound, 1 / temperature);
   const double max = relative ? batch.largest[at.view] / temperature : 0;
   const RowInput<double> input{share.a, share.c, sum[at.place], batch.own[at.sample] / temperature,
                                max};
   return {input, row_risk(input), share.per_negative};
-}
-
-// Grid: K + 1. The sums of each environment's weights over its views and, by the last block, the
-// largest |z|² of `block_bounds`.
-__global__ void __launch_bounds__(kRowThreads)
-    sum_weights(const float* weights, int n, int num_env, const double* block_bounds,
-                int num_bounds, double* sums, double* bound) {
-  double* const shared = dynamic_shared<double>();
-  const int env = static_cast<int>(blockIdx.x), thread = static_cast<int>(threadIdx.x);
-  if (env < num_env) {
-    double sum = 0;
-    for (int i = thread; i < n; i += kRowThreads)
-      sum += weights[static_cast<size_t>(i) * num_env + env];
-    sum = block_sum(sum, shared);
-    if (thread == 0) sums[env] = 2 * sum;
-    return;
-  }
-  double most = 0;
-  for (int b = thread; b < num_bounds; b += kRowThreads) most = fmax(most, block_bounds[b]);
-  for (int lanes = 16; lanes > 0; lanes /= 2) {
-    most = fmax(most, __shfl_xor_sync(0xffffffffu, most, lanes));
-  }
-  if (thread % 32 == 0) shared[thread / 32] = most;
-  __syncthreads();
-  if (thread != 0) return;
-  for (int warp = 0; warp < kRowThreads / 32; ++warp) most = fmax(most, shared[warp]);
-  *bound = most;
 }
 
 // Grid of this and the following kernels: row_blocks; K, or where they write what a sweep takes,
@@ -286,21 +259,6 @@ __global__ void __launch_bounds__(kRowThreads)
   if (grad != nullptr) {
     grad[static_cast<size_t>(at.sample) * batch.num_env + at.env] = static_cast<float>(sum);
   }
-}
-
-// Grid: K. The two values from their parts.
-__global__ void __launch_bounds__(kRowThreads)
-    finish_values(int blocks, const double* contrastive_parts, const double* g0_parts,
-                  const double* penalty_parts, float* contrastive, float* penalty) {
-  double* const shared = dynamic_shared<double>();
-  const int env = static_cast<int>(blockIdx.x);
-  const size_t first = static_cast<size_t>(env) * blocks;
-  const double loss = sum_of_blocks(contrastive_parts + first, blocks, shared);
-  const double g0 = sum_of_blocks(g0_parts + first, blocks, shared);
-  const double others = sum_of_blocks(penalty_parts + first, blocks, shared);
-  if (threadIdx.x != 0) return;
-  contrastive[env] = static_cast<float>(loss);
-  penalty[env] = static_cast<float>(g0 * g0 + others);
 }
 
 }  // namespace ipirm::ops::cuda
