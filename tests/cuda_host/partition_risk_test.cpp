@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include "cuda_host/cuda_host.h"
 #include "cuda_host/plain_partition_risk.h"
-#include "ops/cuda/partition_risk_launch.h"
+#include "ops/cuda/batch_sums.cu"
+#include "ops/cuda/partition_risk.cu"
 
 namespace ipirm::ops {
 namespace {
@@ -72,18 +72,18 @@ void expect_definition(const Case& c) {
 }
 
 TEST(PartitionRiskOnCudaHost, IsThatOfTheDefinition) {
-  for (const Case& c : std::vector<Case>{{2, 3, 2, {.5, .5, .7}},
-                                         {40, 16, 1, {.5, .5, .7}},
-                                         {129, 33, 2, {.2, .2, .5}},
-                                         {140, 70, 3, {.07, .07, .5}},
-                                         {60, 20, 4, {.5, .5, .5, true}},
-                                         {50, 20, 5, {.5, .2, .7}},
-                                         {30, 8, 8, {.2, .5, .7, true}},
-                                         {45, 8, 2, {.01, .01, .5}},
-                                         {50, 24, 2, {.5, .5, .5}, 6},
-                                         {50, 24, 2, {.1, .1, .5}, .3},
-                                         {40, 24, 2, {.5, .5, 0}},
-                                         {40, 24, 2, {.5, .1, 0}}}) {
+  for (const Case& c : cases_to_run<Case>({{2, 3, 2, {.5, .5, .7}},
+                                           {40, 16, 1, {.5, .5, .7}},
+                                           {129, 33, 2, {.2, .2, .5}},
+                                           {130, 70, 3, {.07, .07, .5}},
+                                           {60, 20, 4, {.5, .5, .5, true}},
+                                           {50, 20, 5, {.5, .2, .7}},
+                                           {30, 8, 8, {.2, .5, .7, true}},
+                                           {45, 8, 2, {.01, .01, .5}},
+                                           {50, 24, 2, {.5, .5, .5}, 6},
+                                           {50, 24, 2, {.1, .1, .5}, .3},
+                                           {40, 24, 2, {.5, .5, 0}},
+                                           {40, 24, 2, {.5, .1, 0}}})) {
     expect_definition(c);
   }
 }
@@ -128,7 +128,7 @@ TEST(PartitionRiskOnCudaHost, DoesNotDependOnTheOrderOfThreads) {
   const auto weights = random_weights(batch.n, 3);
   cuda_host::set_seed(0);
   const auto expected = run(batch, weights, 3, {.1, .5, .5});
-  for (const unsigned seed : {1u, 2u, 3u}) {
+  for (const unsigned seed : cases_to_run<unsigned>({1, 2, 3})) {
     cuda_host::set_seed(seed);
     EXPECT_EQ(run(batch, weights, 3, {.1, .5, .5}), expected);
   }

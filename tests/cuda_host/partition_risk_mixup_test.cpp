@@ -5,9 +5,8 @@
 #include <numeric>
 #include <string>
 
-#include "cuda_host/cuda_host.h"
 #include "cuda_host/plain_partition_risk_mixup.h"
-#include "ops/cuda/partition_risk_mixup_launch.h"
+#include "ops/cuda/partition_risk_mixup.cu"
 
 namespace ipirm::ops {
 namespace {
@@ -93,19 +92,19 @@ void expect_definition(const Case& c) {
 
 TEST(PartitionRiskMixupOnCudaHost, IsThatOfTheDefinition) {
   using enum Partners;
-  for (const Case& c : std::vector<Case>{{2, 3, 2, kNone, .5, .7},
-                                         {40, 16, 1, kPermutation, .5, .7},
-                                         {130, 33, 2, kNone, .2, .5},
-                                         {140, 40, 3, kPermutation, .07, .5},
-                                         {60, 20, 4, kAny, .5, .5, true},
-                                         {50, 20, 5, kNone, .2, .7, true},
-                                         {30, 8, 8, kPermutation, .5, .7, true},
-                                         {45, 8, 2, kPermutation, .01, .5},
-                                         {45, 8, 2, kNone, .01, .5},
-                                         {50, 24, 2, kAny, .5, .5, false, 6},
-                                         {50, 24, 2, kNone, .1, .5, false, .3},
-                                         {40, 24, 2, kPermutation, .5, 0},
-                                         {40, 24, 2, kNone, .5, 0}}) {
+  for (const Case& c : cases_to_run<Case>({{2, 3, 2, kNone, .5, .7},
+                                           {40, 16, 1, kPermutation, .5, .7},
+                                           {130, 33, 2, kNone, .2, .5},
+                                           {140, 40, 3, kPermutation, .07, .5},
+                                           {60, 20, 4, kAny, .5, .5, true},
+                                           {50, 20, 5, kNone, .2, .7, true},
+                                           {30, 8, 8, kPermutation, .5, .7, true},
+                                           {45, 8, 2, kPermutation, .01, .5},
+                                           {45, 8, 2, kNone, .01, .5},
+                                           {50, 24, 2, kAny, .5, .5, false, 6},
+                                           {50, 24, 2, kNone, .1, .5, false, .3},
+                                           {40, 24, 2, kPermutation, .5, 0},
+                                           {40, 24, 2, kNone, .5, 0}})) {
     expect_definition(c);
   }
 }
@@ -134,7 +133,7 @@ TEST(PartitionRiskMixupOnCudaHost, DoesNotDependOnTheOrderOfThreads) {
   const auto mixup = mixup_of(batch.n, Partners::kAny, .02, .5);
   cuda_host::set_seed(0);
   const auto expected = run(batch, weights, 3, mixup);
-  for (const unsigned seed : {1u, 2u, 3u}) {
+  for (const unsigned seed : cases_to_run<unsigned>({1, 2, 3})) {
     cuda_host::set_seed(seed);
     EXPECT_EQ(run(batch, weights, 3, mixup), expected);
   }

@@ -1,0 +1,105 @@
+// Gives tensors to the CUDA kernels of the two partition risks.
+#include "ops/cuda/partition_risk_kernels.h"
+
+#include <c10/core/DeviceGuard.h>
+
+#include "ops/cuda/partition_risk_launch.h"
+#include "ops/cuda/partition_risk_mixup_launch.h"
+
+namespace ipirm::ops::cuda {
+namespace {
+
+using at::Tensor;
+
+const int64_t* data_or_null(const std::optional<Tensor>& index) {
+  return index ? index->const_data_ptr<int64_t>() : nullptr;
+}
+std::optional<Tensor> contiguous(const std::optional<Tensor>& index) {
+  return index ? std::optional(index->contiguous()) : std::nullopt;
+}
+
+// What the operators return, not yet written.
+struct Results {
+  explicit Results(const Tensor& weights)
+      : contrastive(at::empty({weights.size(1)}, weights.options())),
+        penalty(at::empty_like(contrastive)),
+        grad(at::empty(weights.sizes(), weights.options())) {}
+  Tensor contrastive, penalty, grad;
+};
+
+Tensor scratch_of(size_t bytes, const Tensor& like) {
+  return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte));
+}
+
+void check_launched(const char* name, int error) {
+  TORCH_CHECK(error == 0, name, ": CUDA error ", error, " at the launch of its kernels");
+}
+
+// Sizes of the kernels' arrays are int.
+constexpr int64_t kMostSamples = int64_t{1} << 20;
+
+}  // namespace
+
+std::tuple<Tensor, Tensor, Tensor> partition_risk_by_kernels(
+    const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+    double irm_temperature, double irm_weight, bool nonorm, const std::optional<Tensor>& index) {
+  TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk: at most ", kMostSamples,
+              " samples, found ", weights.size(0));
+  const c10::DeviceGuard guard(z1.device());
+  const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
+  const auto rows = contiguous(index);
+  const Results out(w);
+  const PartitionRiskInputs in{first.const_data_ptr<float>(),
+                               second.const_data_ptr<float>(),
+                               data_or_null(rows),
+                               w.const_data_ptr<float>(),
+                               first.size(0),
+                               w.size(0),
+                               first.size(1),
+                               w.size(1),
+                               temperature,
+                               irm_temperature,
+                               irm_weight,
+                               nonorm};
+  const auto scratch = scratch_of(partition_risk_scratch(in), z1);
+  const int error =
+      partition_risk(in,
+                     {out.contrastive.mutable_data_ptr<float>(),
+                      out.penalty.mutable_data_ptr<float>(), out.grad.mutable_data_ptr<float>()},
+                     scratch.mutable_data_ptr(), current_stream(z1.device()));
+  check_launched("partition_risk", error);
+  return {out.contrastive, out.penalty, out.grad};
+}
+
+std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_by_kernels(
+    const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+    const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm) {
+  TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk_mixup: at most ", kMostSamples,
+              " samples, found ", weights.size(0));
+  const c10::DeviceGuard guard(z1.device());
+  const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
+  const auto mix = lam.contiguous();
+  const auto partners = contiguous(partner);
+  const Results out(w);
+  const PartitionRiskMixupInputs in{first.const_data_ptr<float>(),
+                                    second.const_data_ptr<float>(),
+                                    w.const_data_ptr<float>(),
+                                    mix.const_data_ptr<float>(),
+                                    data_or_null(partners),
+                                    w.size(0),
+                                    first.size(1),
+                                    w.size(1),
+                                    temperature,
+                                    irm_weight,
+                                    nonorm};
+  const auto scratch = scratch_of(partition_risk_mixup_scratch(in), z1);
+  const int error = partition_risk_mixup(
+      in,
+      {out.contrastive.mutable_data_ptr<float>(), out.penalty.mutable_data_ptr<float>(),
+       out.grad.mutable_data_ptr<float>()},
+      scratch.mutable_data_ptr(), current_stream(z1.device()));
+  check_launched("partition_risk_mixup", error);
+  return {out.contrastive, out.penalty, out.grad};
+}
+
+}  // namespace ipirm::ops::cuda
