@@ -2,15 +2,12 @@
 // several orders of threads, at the edges of their tiles, and with each of their barriers taken
 // out.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
 #include <limits>
 #include <random>
 #include <string>
 
+#include "cuda_host/left_out.h"
 #include "cuda_host/plain_loss.h"
 #include "ops/cuda/environment_loss.cu"
 
@@ -250,68 +247,14 @@ TEST(CudaEnvironmentLoss, FiveLaunchesWhateverTheNumberOfPartitions) {
   }
 }
 
-// How many barriers and waits for copies the sources have.
-size_t sites_in_sources() {
-  size_t count = 0;
-  for (const char* name : {"similarity_tile", "environment_loss", "environment_loss_forward",
-                           "environment_loss_finish", "environment_loss_backward"}) {
-    std::ifstream file(std::string("src/ops/cuda/") + name + ".cuh");
-    EXPECT_TRUE(file.good()) << name;
-    for (std::string line; std::getline(file, line);) {
-      if (line.find("__syncthreads()") != std::string::npos ||
-          line.find("cp_async_wait<") != std::string::npos) {
-        ++count;
-      }
-    }
-  }
-  return count;
-}
-
-// Whether `fails` returns true, throws, crashes or takes longer than a minute, in a process of its
-// own: a kernel without a barrier may take poison for an index.
-template <class Fails>
-bool fails_in_a_child(const Fails& fails) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    if (std::freopen("/dev/null", "w", stderr) == nullptr) _exit(2);
-    try {
-      _exit(fails() ? 1 : 0);
-    } catch (...) {
-      _exit(1);
-    }
-  }
-  int status = 0;
-  EXPECT_EQ(waitpid(child, &status, 0), child);
-  return !WIFEXITED(status) || WEXITSTATUS(status) == 1;
-}
-
-// Each barrier and each wait is needed, and the host run sees it where one is missing: by other
-// bits, a fault that it reports, or a crash.
 TEST(CudaEnvironmentLoss, EveryBarrierAndWaitTakenOutShows) {
-  auto& sites = cuda_host::SyncSites::of_process();
   // Two tiles of columns, an odd number of stages, more partitions than fit at once, and more
   // samples than threads.
   const std::vector<Case> cases = {make_case({66, 40, 17, 2}), make_case({260, 3, 1, 2})};
-  std::vector<Found> expected;
-  cuda_host::set_seed(0);
-  sites.watch();
-  for (const auto& c : cases) expected.push_back(run(c));
-  const auto all = sites.stop();
-  EXPECT_EQ(all.size(), sites_in_sources());
-  const auto shows = [&](const std::string& site) {
-    for (unsigned seed = 0; seed < 4; ++seed) {
-      cuda_host::set_seed(seed);
-      for (size_t i = 0; i < cases.size(); ++i) {
-        sites.watch(site);
-        if (!(run(cases[i]) == expected[i])) return true;
-      }
-    }
-    return false;
-  };
-  for (const auto& site : all) {
-    EXPECT_TRUE(fails_in_a_child([&] { return shows(site); })) << site;
-  }
+  cuda_host::expect_every_site_is_needed(
+      {"similarity_tile.cuh", "environment_loss.cuh", "environment_loss_forward.cuh",
+       "environment_loss_finish.cuh", "environment_loss_backward.cuh"},
+      cases.size(), [&](size_t i) { return run(cases[i]); });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "cuda_host/left_out.h"
 #include "cuda_host/plain_partition_risk.h"
 #include "ops/cuda/batch_sums.cu"
 #include "ops/cuda/partition_risk.cu"
@@ -146,6 +147,18 @@ TEST(PartitionRiskOnCudaHost, TakesFewLaunches) {
   EXPECT_EQ(launches(2, {.5, .5, .5}), 19);
   EXPECT_EQ(launches(9, {.5, .5, .5}), 19);
   EXPECT_EQ(launches(2, {.5, .2, .5}), 26);
+}
+
+// Three chunks of features, exponents that are relative.
+TEST(PartitionRiskOnCudaHost, EveryBarrierAndWaitTakenOutShows) {
+  const Batch batch(40, 70);
+  const auto weights = random_weights(batch.n, 2);
+  cuda_host::expect_every_site_is_needed(
+      {"batch_sums.cu", "largest_kernel.cuh", "pair_sweep_kernel.cuh", "row_sums.cuh",
+       "split_views.cuh", "tile_products.cuh"},
+      1, [&](size_t) {
+        return run(batch, weights, 2, {.02, .02, .5});
+      });
 }
 
 }  // namespace

@@ -21,14 +21,14 @@ __global__ void __launch_bounds__(kRowThreads)
     return;
   }
   double most = 0;
-  for (int b = thread; b < num_bounds; b += kRowThreads) most = fmax(most, block_bounds[b]);
+  for (int b = thread; b < num_bounds; b += kRowThreads) most = larger(most, block_bounds[b]);
   for (int lanes = 16; lanes > 0; lanes /= 2) {
-    most = fmax(most, __shfl_xor_sync(0xffffffffu, most, lanes));
+    most = larger(most, __shfl_xor_sync(0xffffffffu, most, lanes));
   }
   if (thread % 32 == 0) shared[thread / 32] = most;
   __syncthreads();
   if (thread != 0) return;
-  for (int warp = 0; warp < kRowThreads / 32; ++warp) most = fmax(most, shared[warp]);
+  for (int warp = 0; warp < kRowThreads / 32; ++warp) most = larger(most, shared[warp]);
   *bound = most;
 }
 

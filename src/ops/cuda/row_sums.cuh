@@ -10,6 +10,9 @@ inline constexpr int kRowThreads = 256;
 // Shared memory of a kernel that calls block_sum.
 inline constexpr size_t kBlockSumBytes = kRowThreads / 32 * sizeof(double);
 
+// The larger of two numbers; not a number where either is not.
+__device__ inline double larger(double x, double y) { return y > x || y != y ? y : x; }
+
 // The sum over the block's kRowThreads threads, for each of them; all must call. shared:
 // kBlockSumBytes.
 __device__ inline double block_sum(double x, double* shared) {

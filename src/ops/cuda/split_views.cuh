@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "ops/cuda/pair_sweeps.cuh"
+#include "ops/cuda/row_sums.cuh"
 
 namespace ipirm::ops::cuda {
 
@@ -51,12 +52,12 @@ __global__ void __launch_bounds__(32 * kSampleWarps)
   if (lane == 0) {
     to.own[sample] = own;
     if (to.other != nullptr) to.other[sample] = other;
-    bounds[warp] = fmax(norm1, norm2);
+    bounds[warp] = larger(norm1, norm2);
   }
   __syncthreads();
   if (threadIdx.x != 0) return;
   double bound = bounds[0];
-  for (int w = 1; w < kSampleWarps; ++w) bound = fmax(bound, bounds[w]);
+  for (int w = 1; w < kSampleWarps; ++w) bound = larger(bound, bounds[w]);
   to.block_bound[blockIdx.x] = bound;
 }
 
