@@ -14,3 +14,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(cuda_host_sanitized_test PRIVATE ${cuda_host_sanitizers})
   target_link_options(cuda_host_sanitized_test PRIVATE ${cuda_host_sanitizers})
 endif()
+# It includes CUDA sources, as C++.
+set_source_files_properties(tests/ops/partition_risk_kernels_test.cpp PROPERTIES COMPILE_OPTIONS -Wno-unknown-pragmas)

@@ -1,0 +1,100 @@
+// The partition risks by their CUDA kernels, which the host header runs on the CPU, given tensors:
+// beside the ATen form in float64 on the same inputs.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ops/expectations.h"
+#include "ops/operator_inputs.h"
+#include "ops/risk_implementations.h"
+
+#if defined(__x86_64__)
+#include "ops/cuda/batch_sums.cu"
+#include "ops/cuda/pair_sweeps.cu"
+#include "ops/cuda/partition_risk.cu"
+#include "ops/cuda/partition_risk_kernels.cpp"
+#include "ops/cuda/partition_risk_mixup.cu"
+
+namespace ipirm::ops {
+
+void* cuda::current_stream(c10::Device) { return nullptr; }
+
+namespace {
+
+using torch::Tensor;
+
+// As kFloat32 (expectations.h), and far inside it.
+constexpr Tolerances kKernels{3e-6, 1e-5, 3e-5};
+
+Risk risk_of(const std::tuple<Tensor, Tensor, Tensor>& found) {
+  const auto& [contrastive, penalty, grad] = found;
+  return {contrastive, penalty, grad};
+}
+
+struct Settings {
+  double temperature = .5, irm_temperature = .5, irm_weight = .7;
+  bool nonorm = false;
+};
+
+void expect_aten(const OperatorInputs& in, const Settings& s,
+                 const std::optional<Tensor>& index = std::nullopt) {
+  const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
+  expect_close(
+      risk_of(cuda::partition_risk_by_kernels(narrow.z1, narrow.z2, narrow.weights, s.temperature,
+                                              s.irm_temperature, s.irm_weight, s.nonorm, index)),
+      risk_of(aten::partition_risk(wide.z1, wide.z2, wide.weights, s.temperature, s.irm_temperature,
+                                   s.irm_weight, s.nonorm, index)),
+      kKernels);
+}
+
+void expect_aten_mixup(const OperatorInputs& in, const std::optional<Tensor>& partner,
+                       const Settings& s) {
+  const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
+  expect_close(risk_of(cuda::partition_risk_mixup_by_kernels(narrow.z1, narrow.z2, narrow.weights,
+                                                             narrow.lam, partner, s.temperature,
+                                                             s.irm_weight, s.nonorm)),
+               risk_of(aten::partition_risk_mixup(wide.z1, wide.z2, wide.weights, wide.lam, partner,
+                                                  s.temperature, s.irm_weight, s.nonorm)),
+               kKernels);
+}
+
+TEST(PartitionRiskKernels, GiveWhatAtenGives) {
+  expect_aten(random_inputs(50, 12, 2), {});
+  expect_aten(random_inputs(300, 20, 3), {.1, .1, .5, false});
+  expect_aten(random_inputs(40, 6, 5), {.5, .2, .5, true});
+  expect_aten(random_inputs(32, 8, 2), {.01, .01, .5, false});
+}
+
+TEST(PartitionRiskKernels, TakeRowsByIndexAndAnyStrides) {
+  auto in = random_inputs(20, 6, 2);
+  for (auto* tensor : {&in.z1, &in.z2, &in.weights}) *tensor = tensor->t().contiguous().t();
+  expect_aten(in, {});
+  const auto index = torch::tensor({3, 0, 0, 19, 0, 7, 0, 7, 0}, torch::kInt64).slice(0, 0, 9, 2);
+  in.weights = in.weights.slice(0, 0, 5);
+  expect_aten(in, {}, index);
+}
+
+// All samples, none, one: the gradient too is what the ATen form has for them.
+TEST(PartitionRiskKernels, EnvironmentsWithoutPairs) {
+  auto in = random_inputs(12, 6, 3);
+  in.weights = torch::zeros({12, 3}, torch::kFloat64);
+  in.weights.select(1, 0).fill_(1);
+  in.weights[7][2] = 1;
+  expect_aten(in, {});
+  expect_aten_mixup(in, std::nullopt, {});
+  expect_aten_mixup(in, in.partner, {});
+}
+
+TEST(PartitionRiskKernels, GiveWhatAtenGivesUnderMixup) {
+  for (const bool online : {false, true}) {
+    for (const auto& s : {Settings{}, Settings{.1, 0, .5, true}, Settings{.5, 0, 0, false}}) {
+      const auto in = random_inputs(140, 12, 3);
+      expect_aten_mixup(in, online ? std::optional(in.partner) : std::nullopt, s);
+    }
+  }
+}
+
+TEST(PartitionRiskKernels, ManySamples) { expect_aten(random_inputs(1100, 16, 2), {.2, .2, .5}); }
+
+}  // namespace
+}  // namespace ipirm::ops
+#endif
