@@ -151,6 +151,9 @@ TEST(PartitionRiskOnCudaHost, TakesFewLaunches) {
 
 // Three chunks of features, exponents that are relative.
 TEST(PartitionRiskOnCudaHost, EveryBarrierAndWaitTakenOutShows) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "takes minutes under the address sanitizer, which looks for other faults";
+#endif
   const Batch batch(40, 70);
   const auto weights = random_weights(batch.n, 2);
   cuda_host::expect_every_site_is_needed(
