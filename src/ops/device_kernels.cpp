@@ -13,10 +13,9 @@ DeviceKernels& device_kernels(c10::DeviceType device) {
 void warn_of_missing_kernels(c10::DeviceType device) {
   if (device != c10::DeviceType::CUDA) return;
   TORCH_WARN_ONCE(
-      "ipirm: CUDA computes its operators with ATen, which is exact but slower, because "
-      "libipirm_cuda.so is not loaded. Load it after libipirm_ops.so: "
-      "torch.ops.load_library(\".../libipirm_cuda.so\"). It is built where nvcc is found "
-      "(src/ops/README.md).");
+      "ipirm: CUDA computes its operators with ATen, which is exact but slower: no kernels of "
+      "their "
+      "own are loaded (src/ops/README.md).");
 }
 
 }  // namespace ipirm::ops

@@ -11,8 +11,8 @@ namespace ipirm::ops::cuda {
 PartitionRisk partition_risk_by_kernels;
 PartitionRiskMixup partition_risk_mixup_by_kernels;
 
-// The current stream of `device`, a cudaStream_t. Defined where the device's library is linked: in
-// libipirm_cuda.so by CUDA's, in tests under the host header as null.
+// The current stream of `device`, a cudaStream_t. Defined where the kernels are linked: in
+// tests under the host header as null.
 void* current_stream(c10::Device device);
 
 }  // namespace ipirm::ops::cuda
