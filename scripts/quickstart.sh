@@ -18,7 +18,7 @@ esac
 scripts/setup.sh ipirm-train ipirm-linear
 
 begin=$SECONDS
-export BIN=$bin OMP_NUM_THREADS=1
+export BIN=$bin
 common="--config configs/quickstart.yaml --device cpu --workers 1 --resume --log_level warning --eval_every 2"
 epochs_done() { cat "$runs/quickstart-$1/metrics.jsonl" 2>/dev/null | grep -c '"event":"epoch"' || true; }
 progress() { # a line every 20 seconds, until it is stopped
@@ -30,7 +30,7 @@ progress() { # a line every 20 seconds, until it is stopped
 }
 echo "[quickstart] a baseline of 10 epochs, from which all three start"
 # shellcheck disable=SC2086  # a list of words
-OMP_NUM_THREADS=$(nproc) "$bin/ipirm-train" --name quickstart-start $common --workers 2 --baseline --epochs 10
+"$bin/ipirm-train" --name quickstart-start $common --workers 2 --baseline --epochs 10
 model=$runs/quickstart-start/model_10.pt
 
 echo "[quickstart] 20 epochs each: the baseline goes on; partitions at random (control); partitions by the search (IP-IRM)"
@@ -43,11 +43,12 @@ one_arm() { # the training of an arm and the linear evaluation of its last weigh
     --batch_size 256 --workers 1 --device cpu --txt $existing --name "quickstart-$arm" --log_level warning || return 255
 }
 export -f one_arm
+export OMP_NUM_THREADS=1  # three arms at once fill two cores and more
 progress &
 trap 'kill $! 2>/dev/null || true' EXIT
 flags="$common --epochs 20 --pretrain_model $model --env_num 4 --maximize_passes 200 --maximize_milestones 50,120"
 printf '%s\n' "search $flags" "random $flags --partition_source random" "baseline $common --epochs 20 --pretrain_model $model --baseline" |
-  xargs -P "$(nproc)" -I{} bash -c 'one_arm $1' _ {}
+  xargs -P 3 -I{} bash -c 'one_arm $1' _ {}
 
 python3 scripts/compare.py "${arms[@]/#/$runs/quickstart-}" --linear "$linear"
 cat <<END
