@@ -13,9 +13,8 @@ DeviceKernels& device_kernels(c10::DeviceType device) {
 void warn_of_missing_kernels(c10::DeviceType device) {
   if (device != c10::DeviceType::CUDA) return;
   TORCH_WARN_ONCE(
-      "ipirm: CUDA computes its operators with ATen, which is exact but slower: no kernels of "
-      "their "
-      "own are loaded (src/ops/README.md).");
+      "ipirm: CUDA computes its operators with ATen, exact but slower: no kernels of their own are "
+      "loaded (src/ops/README.md).");
 }
 
 }  // namespace ipirm::ops

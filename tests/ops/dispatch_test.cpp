@@ -197,7 +197,8 @@ TEST(Dispatch, ADeviceTakesItsKernelsFromTheTableForFloat32) {
 
 struct CountWarnings : c10::WarningHandler {
   void process(const c10::Warning& warning) override {
-    EXPECT_NE(warning.msg().find("libipirm_cuda.so"), std::string::npos) << warning.msg();
+    EXPECT_NE(warning.msg().find("no kernels of their own are"), std::string::npos)
+        << warning.msg();
     ++count;
   }
   int count = 0;

@@ -15,6 +15,8 @@ namespace ipirm::ops::cuda {
 constexpr unsigned kAllLanes = 0xffffffffu;
 // Partitions whose sums a block keeps in registers: more spill.
 constexpr int kGroup = 8;
+// Labels of views that belong to no environment, as a column and as a row: equal to no other.
+constexpr int kNoColumn = -1, kNoRow = -2;
 
 struct Problem {
   Views views;
@@ -26,12 +28,15 @@ struct Problem {
 
 // What the forward pass leaves, all (P, M) except g0.
 struct State {
-  int* label;                    // the view's environment
+  int* label;  // the view's environment; kNoColumn where the caller's is out of range
   float *log_sum, *irm_log_sum;  // log2 of D_i at T and at T'
   float *before, *after;         // 2 R_ij for column j in rows of later and of earlier samples
   float* weight;                 // w_i; 0 in an environment of one sample
   float* g0;                     // (P, K) g at the positives' position
 };
+
+// A label of the state as that of a row.
+__device__ inline int row_label(int label) { return label < 0 ? kNoRow : label; }
 
 // Which partitions a block of a grid (row blocks, groups) works on.
 struct Group {

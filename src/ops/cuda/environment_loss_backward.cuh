@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(kThreads, 2) row_sums(Problem in, State state,
   for (int g = 0; g < kGroup; ++g) {
     const bool is_there = g < group.count && row < m;
     const int at = g * m + row;
-    own[g] = is_there ? labels[at] : -1;
+    own[g] = is_there ? row_label(labels[at]) : kNoRow;
     log_sum[g] = is_there ? state.irm_log_sum[first + at] : 0;
   }
   for_each_column(in.views, memory, [&](int column, float s) {
@@ -86,14 +86,14 @@ __device__ inline void load_rows(const Problem& in, const State& state, const Gr
   for (int i = static_cast<int>(threadIdx.x); i < count * kRows; i += kThreads) {
     const int partition = first + i / kRows, row = row0 + i % kRows;
     RowFactors out = {};
-    out.view.label = -1;
-    if (row < m) {
-      const size_t at = static_cast<size_t>(partition) * m + row;
+    out.view.label = kNoRow;
+    const size_t at = static_cast<size_t>(partition) * m + row;
+    if (row < m && state.label[at] >= 0) {
       const float weight = state.weight[at];
       out.view = view_factors(state, gradients.row_sum, at);
       const int column = partition * in.num_env + out.view.label;
       if (weight == 0) {
-        out.view.label = -1;  // an environment of one sample has no loss
+        out.view.label = kNoRow;  // an environment of one sample has no loss
       } else {
         out.contrastive = gradients.contrastive[column] * weight * in.inverse;
         out.penalty = gradients.penalty[column] * weight * in.irm_inverse;

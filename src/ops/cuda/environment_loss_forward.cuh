@@ -19,8 +19,9 @@ __global__ void __launch_bounds__(kThreads, 2) log_sums(Problem in, State state,
   LogSum sum[kGroup], irm_sum[kOneTemperature ? 1 : kGroup];
 #pragma unroll
   for (int g = 0; g < kGroup; ++g) {
-    own[g] = g < group.count && row < m ? static_cast<int>(labels[g * batch + in.views.sample(row)])
-                                        : -1;
+    const int64_t label =
+        g < group.count && row < m ? labels[g * batch + in.views.sample(row)] : kNoRow;
+    own[g] = label < 0 || label >= in.num_env ? kNoRow : static_cast<int>(label);
   }
   for_each_column(in.views, memory, [&](int column, float s) {
     const int64_t* const of_column = labels + in.views.sample(column);
@@ -43,7 +44,7 @@ __global__ void __launch_bounds__(kThreads, 2) log_sums(Problem in, State state,
     const size_t at = static_cast<size_t>(group.first + g) * m + row;
     state.log_sum[at] = value;
     state.irm_log_sum[at] = irm_value;
-    state.label[at] = own[g];
+    state.label[at] = own[g] == kNoRow ? kNoColumn : own[g];
   }
 }
 
@@ -63,7 +64,7 @@ __global__ void __launch_bounds__(kThreads, 2) position_sums(Problem in, State s
   float before[kGroup] = {}, after[kGroup] = {};
 #pragma unroll
   for (int g = 0; g < kGroup; ++g) {
-    own[g] = g < group.count && own_view < m ? labels[g * m + own_view] : -1;
+    own[g] = g < group.count && own_view < m ? row_label(labels[g * m + own_view]) : kNoRow;
   }
   for_each_column(in.views, memory, [&](int row, float s) {
     const int sample = in.views.sample(row);
