@@ -27,11 +27,6 @@ def words(folder):
     return "searched partitions (IP-IRM)"
 
 
-def last_accuracies(rows, event, epoch=math.inf):
-    """factor -> top-1 in percent at the last evaluation, or at the last one up to this epoch."""
-    return {row["factor"]: row["test_acc@1"] for row in rows if row["event"] == event and row.get("epoch", 0) <= epoch}
-
-
 def shared_information(rows, epoch=math.inf):
     """factor -> nats that the partitions which the training has seen (up to this epoch) share with it, their mean."""
     epoch = min(epoch, max((row["epoch"] for row in rows if "epoch" in row), default=0))
@@ -51,7 +46,8 @@ def main():
         linear = arguments.linear / folder.name if arguments.linear else None
         linear_rows = summarize.events(linear) if linear and linear.is_dir() else []
         cells = {}
-        for title, accuracies in (("kNN", last_accuracies(rows, "knn")), ("linear", last_accuracies(linear_rows, "linear"))):
+        for title, accuracies in (("kNN", summarize.last_accuracies(rows, "knn")),
+                                  ("linear", summarize.last_accuracies(linear_rows, "linear"))):
             cells |= {(title, factor): f"{value:.1f} %" for factor, value in accuracies.items()}
         cells |= {("nats", factor): f"{value:.2f}" for factor, value in shared_information(rows).items()}
         columns |= dict.fromkeys(cells)

@@ -61,7 +61,7 @@ def main():
     print("|---|---|---|---|---|---|---|---|---|")
     for start, source, weight in sorted(runs, key=lambda key: (key[0], order.index(key[1]), -float(key[2]))):
         of_seeds = runs[start, source, weight].values()
-        knn = [compare.last_accuracies(rows, "knn", EPOCHS[start]) for rows in of_seeds]
+        knn = [summarize.last_accuracies(rows, "knn", EPOCHS[start]) for rows in of_seeds]
         shared = [compare.shared_information(rows, EPOCHS[start]) for rows in of_seeds]
         cells = [start, SOURCES[source], "-" if source == "baseline" else weight]
         cells += [spread([run[factor] for run in knn], 1) for factor in ("digit", "colour")]

@@ -6,6 +6,7 @@ Reads metrics.jsonl in each, or where a run of the reference has none, its knn_r
 result.txt. Standard library alone.
 """
 import json
+import math
 import pathlib
 import re
 import sys
@@ -31,9 +32,9 @@ def reference_events(folder):
         yield {"event": "maximize", "epoch": epoch, "file": name}
 
 
-def last(rows, event, factor):
-    found = [row for row in rows if row["event"] == event and row["factor"] == factor]
-    return f"{found[-1]['test_acc@1']:6.2f} %" if found else "      -"
+def last_accuracies(rows, event, epoch=math.inf):
+    """factor -> top-1 in percent at the last evaluation, or at the last one up to this epoch."""
+    return {row["factor"]: row["test_acc@1"] for row in rows if row["event"] == event and row.get("epoch", 0) <= epoch}
 
 
 def main():
@@ -42,10 +43,11 @@ def main():
     run, linear = sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None
     rows = events(run)
     linear_rows = events(linear) if linear else []
-    factors = list(dict.fromkeys(row["factor"] for row in rows + linear_rows if row["event"] in ("knn", "linear")))
+    knn, linear_evaluation = last_accuracies(rows, "knn"), last_accuracies(linear_rows, "linear")
+    text = lambda accuracies, factor: f"{accuracies[factor]:6.2f} %" if factor in accuracies else "      -"
     print(f"\n{'':12}{'kNN top-1':>12}{'linear top-1':>15}")
-    for factor in factors:
-        print(f"{factor:12}{last(rows, 'knn', factor):>12}{last(linear_rows, 'linear', factor):>15}")
+    for factor in knn | linear_evaluation:
+        print(f"{factor:12}{text(knn, factor):>12}{text(linear_evaluation, factor):>15}")
     searches = [row for row in rows if row["event"] == "maximize"]
     for row in searches:
         found = "environments " + " + ".join(str(size) for size in row["sizes"]) if "sizes" in row else row["file"]

@@ -6,15 +6,11 @@
 #include <string>
 
 #include "cuda_host/plain_partition_risk_mixup.h"
+#include "cuda_host/risk_found.h"
 #include "ops/cuda/partition_risk_mixup.cu"
 
 namespace ipirm::ops {
 namespace {
-
-struct Found {
-  std::vector<float> contrastive, penalty, grad;
-  bool operator==(const Found&) const = default;
-};
 
 Found run(const Batch& batch, const std::vector<float>& weights, int64_t k,
           const PlainMixup& mixup) {
@@ -29,8 +25,7 @@ Found run(const Batch& batch, const std::vector<float>& weights, int64_t k,
                                           mixup.temperature,
                                           mixup.irm_weight,
                                           mixup.nonorm};
-  Found out{std::vector<float>(size_t(k), NAN), std::vector<float>(size_t(k), NAN),
-            std::vector<float>(size_t(batch.n * k), NAN)};
+  Found out(batch.n, k);
   // Scratch memory that nobody has written is NaN.
   std::vector<double> scratch(cuda::partition_risk_mixup_scratch(in) / sizeof(double), NAN);
   EXPECT_EQ(
@@ -73,21 +68,7 @@ void expect_definition(const Case& c) {
   const auto weights = random_weights(c.n, c.k);
   const auto mixup = mixup_of(c.n, c.partners, c.temperature, c.irm_weight, c.nonorm);
   const auto found = run(batch, weights, c.k, mixup);
-  const PlainPartitionRiskMixup plain(batch, mixup);
-  std::vector<double> contrastive, penalty, grad(weights.size());
-  for (int64_t e = 0; e < c.k; ++e) {
-    const auto w = column(weights, c.k, e);
-    const auto values = plain.values(w);
-    contrastive.push_back(values.contrastive);
-    penalty.push_back(values.penalty);
-    const auto gradient = plain.gradient(w);
-    for (size_t i = 0; i < gradient.size(); ++i) {
-      grad[i * size_t(c.k) + size_t(e)] = gradient[i] / double(c.k);
-    }
-  }
-  EXPECT_LT(relative_error(found.contrastive, contrastive), 3e-6);
-  EXPECT_LT(relative_error(found.penalty, penalty), 1e-5);
-  EXPECT_LT(relative_error(found.grad, grad), 1e-5);
+  expect_definition_of(PlainPartitionRiskMixup(batch, mixup), weights, c.k, found);
 }
 
 TEST(PartitionRiskMixupOnCudaHost, IsThatOfTheDefinition) {

@@ -6,16 +6,12 @@
 
 #include "cuda_host/left_out.h"
 #include "cuda_host/plain_partition_risk.h"
+#include "cuda_host/risk_found.h"
 #include "ops/cuda/batch_sums.cu"
 #include "ops/cuda/partition_risk.cu"
 
 namespace ipirm::ops {
 namespace {
-
-struct Found {
-  std::vector<float> contrastive, penalty, grad;
-  bool operator==(const Found&) const = default;
-};
 
 // Of the batch's rows `index`, or of all.
 Found run(const Batch& batch, const std::vector<float>& weights, int64_t k,
@@ -33,8 +29,7 @@ Found run(const Batch& batch, const std::vector<float>& weights, int64_t k,
                                      settings.irm_temperature,
                                      settings.irm_weight,
                                      settings.nonorm};
-  Found out{std::vector<float>(size_t(k), NAN), std::vector<float>(size_t(k), NAN),
-            std::vector<float>(size_t(n * k), NAN)};
+  Found out(n, k);
   // Scratch memory that nobody has written is NaN.
   std::vector<double> scratch(cuda::partition_risk_scratch(in) / sizeof(double), NAN);
   EXPECT_EQ(cuda::partition_risk(in, {out.contrastive.data(), out.penalty.data(), out.grad.data()},
@@ -56,20 +51,7 @@ void expect_definition(const Case& c) {
   const Batch batch(c.n, c.dim, c.norm);
   const auto weights = random_weights(c.n, c.k);
   const auto found = run(batch, weights, c.k, c.settings);
-  const PlainPartitionRisk plain(batch, c.settings);
-  std::vector<double> contrastive, penalty, grad(weights.size());
-  for (int64_t e = 0; e < c.k; ++e) {
-    const auto w = column(weights, c.k, e);
-    contrastive.push_back(plain.contrastive(w));
-    penalty.push_back(plain.penalty(w));
-    const auto gradient = plain.gradient(w);
-    for (size_t i = 0; i < gradient.size(); ++i) {
-      grad[i * size_t(c.k) + size_t(e)] = gradient[i] / double(c.k);
-    }
-  }
-  EXPECT_LT(relative_error(found.contrastive, contrastive), 3e-6);
-  EXPECT_LT(relative_error(found.penalty, penalty), 1e-5);
-  EXPECT_LT(relative_error(found.grad, grad), 1e-5);
+  expect_definition_of(PlainPartitionRisk(batch, c.settings), weights, c.k, found);
 }
 
 TEST(PartitionRiskOnCudaHost, IsThatOfTheDefinition) {

@@ -1,10 +1,8 @@
-// partition_risk by its definition (METHOD 5) in plain loops and float64, its gradient by complex
-// steps: f(w + i h) has h f'(w) as its imaginary part, whose rounding does not grow as h falls.
+// partition_risk by its definition (METHOD 5) in plain loops and float64.
 #pragma once
 
-#include <complex>
-
 #include "cuda_host/plain_pairs.h"
+#include "cuda_host/plain_risk_gradient.h"
 
 namespace ipirm::ops {
 
@@ -31,18 +29,10 @@ class PlainPartitionRisk {
   }
   // d(contrastive + irm_weight * penalty)/dw, (n).
   std::vector<double> gradient(const std::vector<double>& w) const {
-    constexpr double kStep = 1e-100;
-    std::vector<std::complex<double>> moved(w.begin(), w.end());
-    std::vector<double> gradient;
-    for (auto& x : moved) {
-      const auto before = x;
-      x += std::complex<double>(0, kStep);
-      const auto value = at(moved, settings_.temperature).contrastive +
-                         settings_.irm_weight * at(moved, settings_.irm_temperature).penalty;
-      gradient.push_back(value.imag() / kStep);
-      x = before;
-    }
-    return gradient;
+    return complex_step_gradient(w, [&](const auto& moved) {
+      return at(moved, settings_.temperature).contrastive +
+             settings_.irm_weight * at(moved, settings_.irm_temperature).penalty;
+    });
   }
 
  private:

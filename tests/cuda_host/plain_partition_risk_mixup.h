@@ -1,10 +1,8 @@
-// partition_risk_mixup by its definition (METHOD 6) in plain loops and float64, its gradient by
-// complex steps (plain_partition_risk.h).
+// partition_risk_mixup by its definition (METHOD 6) in plain loops and float64.
 #pragma once
 
-#include <complex>
-
 #include "cuda_host/plain_pairs.h"
+#include "cuda_host/plain_risk_gradient.h"
 
 namespace ipirm::ops {
 
@@ -26,11 +24,22 @@ class PlainPartitionRiskMixup {
     }
   }
 
+  // Of an environment with weights w (n).
+  double contrastive(const std::vector<double>& w) const { return values(w).contrastive; }
+  double penalty(const std::vector<double>& w) const { return values(w).penalty; }
+  // d(contrastive + irm_weight * penalty)/dw, (n).
+  std::vector<double> gradient(const std::vector<double>& w) const {
+    return complex_step_gradient(w, [&](const auto& moved) {
+      const auto found = values(moved);
+      return found.contrastive + mixup_.irm_weight * found.penalty;
+    });
+  }
+
+ private:
   template <class Number>
   struct Values {
     Number contrastive, penalty;
   };
-  // Of an environment with weights w (n).
   template <class Number>
   Values<Number> values(const std::vector<Number>& w) const {
     const auto n = static_cast<double>(n_);
@@ -68,22 +77,6 @@ class PlainPartitionRiskMixup {
     return values;
   }
 
-  // d(contrastive + irm_weight * penalty)/dw, (n).
-  std::vector<double> gradient(const std::vector<double>& w) const {
-    constexpr double kStep = 1e-100;
-    std::vector<std::complex<double>> moved(w.begin(), w.end());
-    std::vector<double> gradient;
-    for (auto& x : moved) {
-      const auto before = x;
-      x += std::complex<double>(0, kStep);
-      const auto found = values(moved);
-      gradient.push_back((found.contrastive + mixup_.irm_weight * found.penalty).imag() / kStep);
-      x = before;
-    }
-    return gradient;
-  }
-
- private:
   int64_t n_;
   PlainMixup mixup_;
   std::vector<double> logits_;  // (n, n)

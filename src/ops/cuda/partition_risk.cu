@@ -1,19 +1,17 @@
 // Launches partition_risk: sweeps over pairs, and the mathematics of rows between them.
 #include "ops/cuda/partition_risk_launch.h"
 
-#include "ops/cuda/batch_sums.cuh"
-#include "ops/cuda/pair_sweeps.cuh"
+#include <algorithm>
+
+#include "ops/cuda/pair_run.cuh"
 #include "ops/cuda/risk_rows.cuh"
-#include "ops/cuda/scratch.h"
 
 namespace ipirm::ops::cuda {
 namespace {
 
 // Everything in scratch memory. "columns" are (columns, padded), "rows" (K, padded).
 struct Memory {
-  uint4* operands;
-  double *own, *block_bounds, *bound, *sums;
-  float *largest, *parts;
+  PairMemory pairs;
   float *weights, *given, *given_earlier;            // columns: what views give in sweeps
   double *received, *later, *earlier, *by_position;  // columns: what they receive
   double *da, *dw;                                   // rows
@@ -27,13 +25,7 @@ Memory deal(Scratch& scratch, const PairLayout& layout, const ColumnGroups& colu
   const size_t column = views * columns.count(), samples = views / 2;
   const size_t blocks = k * views / kRowThreads;
   Memory to;
-  to.operands = scratch.take<uint4>(views * layout.chunks * kChunkVectors);
-  to.own = scratch.take<double>(samples);
-  to.block_bounds = scratch.take<double>(sample_blocks(layout));
-  to.bound = scratch.take<double>(1);
-  to.sums = scratch.take<double>(k);
-  to.largest = scratch.take<float>(views);
-  to.parts = scratch.take<float>(parts_bytes(layout, columns, Receivers::kAll) / sizeof(float));
+  to.pairs = deal_pairs(scratch, layout, columns, k, Receivers::kAll);
   for (float** columns_of : {&to.weights, &to.given, &to.given_earlier}) {
     *columns_of = scratch.take<float>(column);
   }
@@ -50,27 +42,20 @@ Memory deal(Scratch& scratch, const PairLayout& layout, const ColumnGroups& colu
   return to;
 }
 
-class Run {
+class Run : private PairRun {
  public:
-  Run(const PartitionRiskInputs& in, const PartitionRiskOutputs& out, void* scratch, void* stream)
-      : in_(in),
+  Run(const PartitionRiskInputs& in, const PartitionRiskOutputs& out, const PairLayout& layout,
+      const Memory& memory, void* stream)
+      : PairRun(layout, static_cast<int>(in.num_env), memory.pairs, stream),
+        in_(in),
         out_(out),
-        layout_(pair_layout(in.n, in.dim)),
-        columns_(column_groups(in.num_env)),
-        stream_(static_cast<cudaStream_t>(stream)) {
-    Scratch dealt(scratch);
-    memory_ = deal(dealt, layout_, columns_, static_cast<size_t>(in.num_env));
-    batch_ = {layout_,         static_cast<int>(in.num_env),
-              in.nonorm,       in.weights,
-              memory_.sums,    memory_.own,
-              memory_.largest, memory_.bound};
-    views_ = {layout_,       columns_,    memory_.operands, memory_.largest,
-              memory_.bound, kPartsBytes, memory_.parts,    stream_};
-    positions_ = {memory_.later, memory_.earlier};
-  }
+        memory_(memory),
+        batch_{layout,      num_env_,   in.nonorm,      in.weights,
+               pairs_.sums, pairs_.own, pairs_.largest, pairs_.bound},
+        positions_{memory.later, memory.earlier} {}
 
   int operator()() {
-    prepare();
+    start();
     const double t = in_.temperature, irm_t = in_.irm_temperature, lambda = in_.irm_weight;
     rows(t, memory_.contrastive);
     if (t == irm_t) {
@@ -82,42 +67,32 @@ class Run {
       positions(irm_t);
       if (lambda != 0) gradients({irm_t, 0, lambda}, /*first=*/false, /*last=*/true);
     }
-    error_ = launch_values({memory_.contrastive, memory_.g0, memory_.penalty, batch_.row_blocks()},
-                           batch_.num_env, out_.contrastive, out_.penalty, stream_);
-    return error_.value();
+    return values({memory_.contrastive, memory_.g0, memory_.penalty, batch_.row_blocks()},
+                  out_.contrastive, out_.penalty);
   }
 
  private:
-  void prepare() {
-    const Features features{in_.z1, in_.z2, in_.index, nullptr, in_.rows, in_.dim};
-    error_ =
-        launch_measures(layout_, features, {memory_.own, nullptr, memory_.block_bounds}, stream_);
-    error_ = launch_batch_sums(layout_, in_.weights, batch_.num_env, memory_.block_bounds,
-                               memory_.sums, memory_.bound, stream_);
-    error_ = launch_split(layout_, features, memory_.bound, memory_.operands, stream_);
-    error_ = launch(spread_weights, grid(columns_.count()), dim3(kRowThreads), 0, stream_, batch_,
-                    memory_.weights);
-    const double lowest =
-        in_.temperature < in_.irm_temperature ? in_.temperature : in_.irm_temperature;
-    error_ = launch_largest(views_, Receivers::kAll, lowest, memory_.largest);
+  void start() {
+    prepare({in_.z1, in_.z2, in_.index, nullptr, in_.rows, in_.dim}, in_.weights,
+            /*other=*/nullptr, Receivers::kAll, std::min(in_.temperature, in_.irm_temperature));
+    for_rows(spread_weights, batch_.row_blocks(), columns_.count(), batch_, memory_.weights);
   }
 
   // A_i, what rows know by it, and what they give in position sums.
   void rows(double temperature, double* contrastive) {
     sweep(Matrix::kE, /*shift_by_receiver=*/true, temperature, memory_.weights, memory_.weights,
           {memory_.received, nullptr});
-    error_ = launch(weigh_rows, grid(columns_.count()), dim3(kRowThreads), kBlockSumBytes, stream_,
-                    batch_, temperature, memory_.received, memory_.given,
-                    RowSumParts{contrastive, memory_.g0});
+    for_rows(weigh_rows, batch_.row_blocks(), columns_.count(), batch_, temperature,
+             memory_.received, memory_.given, RowSumParts{contrastive, memory_.g0});
   }
 
   // g, after rows() at the temperature; the sums over rows that it is made of stay.
   void positions(double temperature) {
     sweep(Matrix::kH, /*shift_by_receiver=*/false, temperature, memory_.given, memory_.given,
           {memory_.later, memory_.earlier});
-    error_ = launch(weigh_positions, grid(columns_.count()), dim3(kRowThreads), kBlockSumBytes,
-                    stream_, batch_, positions_, 2 * in_.irm_weight / temperature, memory_.given,
-                    memory_.given_earlier, memory_.penalty);
+    for_rows(weigh_positions, batch_.row_blocks(), columns_.count(), batch_, positions_,
+             2 * in_.irm_weight / temperature, memory_.given, memory_.given_earlier,
+             memory_.penalty);
   }
 
   struct Terms {
@@ -142,8 +117,7 @@ class Run {
                             memory_.dw,
                             memory_.da_a,
                             memory_.dw_parts};
-    error_ = launch(weigh_gradients, grid(columns_.count()), dim3(kRowThreads), kBlockSumBytes,
-                    stream_, batch_, task, memory_.given);
+    for_rows(weigh_gradients, batch_.row_blocks(), columns_.count(), batch_, task, memory_.given);
     sweep(Matrix::kE, /*shift_by_receiver=*/false, temperature, memory_.given, memory_.given,
           {memory_.received, nullptr});
     const GradientSums sums{memory_.received,
@@ -153,32 +127,22 @@ class Run {
                             memory_.dw_parts,
                             lambda,
                             lambda != 0 ? positions_ : PositionSums{nullptr, nullptr}};
-    const dim3 half(static_cast<unsigned>((layout_.view_stride() + kRowThreads - 1) / kRowThreads),
-                    static_cast<unsigned>(in_.num_env));
-    error_ = launch(add_gradients, half, dim3(kRowThreads), kBlockSumBytes, stream_, batch_, sums,
-                    first, memory_.total, last ? out_.grad : nullptr);
+    const int half = (views_.layout.view_stride() + kRowThreads - 1) / kRowThreads;
+    for_rows(add_gradients, half, num_env_, batch_, sums, first, memory_.total,
+             last ? out_.grad : nullptr);
   }
 
   void sweep(Matrix matrix, bool shift_by_receiver, double temperature, const float* to_later,
              const float* to_earlier, const SweepSums& to) {
-    error_ = launch_sweep(views_, {Receivers::kAll, matrix, shift_by_receiver, temperature,
-                                   to_later, to_earlier, to});
-  }
-
-  dim3 grid(int columns) const {
-    return dim3(static_cast<unsigned>(batch_.row_blocks()), static_cast<unsigned>(columns));
+    PairRun::sweep(
+        {Receivers::kAll, matrix, shift_by_receiver, temperature, to_later, to_earlier, to});
   }
 
   const PartitionRiskInputs& in_;
   const PartitionRiskOutputs& out_;
-  PairLayout layout_;
-  ColumnGroups columns_;
-  cudaStream_t stream_;
   Memory memory_;
   RiskBatch batch_;
-  PairViews views_;
   PositionSums positions_;
-  FirstError error_;
 };
 
 }  // namespace
@@ -192,7 +156,11 @@ size_t partition_risk_scratch(const PartitionRiskInputs& in) {
 
 int partition_risk(const PartitionRiskInputs& in, const PartitionRiskOutputs& out, void* scratch,
                    void* stream) {
-  return Run(in, out, scratch, stream)();
+  const PairLayout layout = pair_layout(in.n, in.dim);
+  Scratch dealt(scratch);
+  const Memory memory =
+      deal(dealt, layout, column_groups(in.num_env), static_cast<size_t>(in.num_env));
+  return Run(in, out, layout, memory, stream)();
 }
 
 }  // namespace ipirm::ops::cuda
