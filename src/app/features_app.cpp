@@ -98,13 +98,12 @@ int run_features(const config::FeaturesConfig& config) {
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == model::Precision::kBf16;
-  warn_if_bf16_is_slow(device, bf16);
+  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
   auto model = read_model(config, device);
   const auto sets = data::open_data_sets(config.data);
   const auto& set = part_of(sets, config);
-  eval::RunOptions run{device, bf16, config.loader, config.batch_size, config.crop_size};
-  run.loader.pinned = device.is_cuda();
-  run.loader.channels_last = true;
+  eval::RunOptions run{device, bf16, data::for_device(config.loader, device), config.batch_size,
+                       config.crop_size};
   const auto kind = core::name_of(config.feature), part = core::name_of(config.split);
   core::log_info(cat("ipirm-features ", core::version(), "  ", describe(device), ", ",
                      core::name_of(config.precision)));

@@ -16,6 +16,7 @@
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
+#include "ipirm/checkpoint/host_copy.h"
 #include "ipirm/checkpoint/state_file.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
@@ -146,7 +147,7 @@ std::string how_to_go_on(const std::optional<LinearFolder>& folder) {
 // The state before the first epoch: what is evaluated on what.
 LinearState first_state(const model::Model& model, const data::DataSets& sets) {
   LinearState state;
-  state.encoder = checkpoint::checksum(encoder_weights(model));
+  state.encoder = checkpoint::checksum(checkpoint::host_copy(encoder_weights(model)));
   state.train = data::fingerprint_of(*sets.labelled);
   state.test = data::fingerprint_of(*sets.test);
   state.last.resize(sets.labelled->factors().size());
@@ -175,17 +176,15 @@ int run_linear(const config::LinearConfig& config) {
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
   const bool bf16 = config.precision == model::Precision::kBf16;
-  warn_if_bf16_is_slow(device, bf16);
+  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
   warn_about_sizes(config.data, config.augment);
   const auto sets = data::open_data_sets(config.data);
   require_accuracy(sets);
   check_test_images(sets, config.loader.workers);
   if (core::interrupted()) return kExitInterrupted;
   auto model = load_model(config, device);
-  eval::RunOptions run{device, bf16, config.loader, config.linear.batch_size,
-                       config.augment.crop_size};
-  run.loader.pinned = device.is_cuda();
-  run.loader.channels_last = true;
+  eval::RunOptions run{device, bf16, data::for_device(config.loader, device),
+                       config.linear.batch_size, config.augment.crop_size};
   eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
   const auto& factors = sets.labelled->factors();
   LinearState state = first_state(model, sets);

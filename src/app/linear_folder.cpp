@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "app/resume.h"
+#include "ipirm/checkpoint/host_copy.h"
 #include "ipirm/config/linear_config.h"
 #include "ipirm/core/error.h"
 #include "ipirm/observe/metrics_lines.h"
@@ -75,7 +76,7 @@ void LinearFolder::open_texts(bool keep) {
 void LinearFolder::save(LinearState& state) {
   texts_->flush();  // the state must not know more than they hold
   state.text_sizes = {texts_->size(kResult), texts_->size(kMetrics)};
-  state_file_.write(to_tensors(state));
+  state_file_.write(checkpoint::host_copy(to_tensors(state)));
 }
 
 }  // namespace ipirm::app

@@ -125,6 +125,7 @@ int run_partition(const config::PartitionConfig& config) {
   check_out(config);
   core::check_threads(at::get_num_threads());
   const auto device = choose_device(config.device);
+  set_arithmetic(device, {.deterministic = config.deterministic});
   auto features = read_features(config.view1, config.view2);
   const auto num_samples = features.z1.size(0);
   check_num_env(config, num_samples);

@@ -147,7 +147,9 @@ int run_train(const config::TrainConfig& config) {
   const auto start = std::chrono::steady_clock::now();
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
-  warn_if_bf16_is_slow(device, config.train.bf16);
+  set_arithmetic(device, {.precision = config.precision,
+                          .deterministic = config.deterministic,
+                          .sizes_vary = config.loss.mixup.on});
 
   warn_about_sizes(config.data, config.augment);
   auto sets = data::open_data_sets(config.data);
@@ -159,9 +161,8 @@ int run_train(const config::TrainConfig& config) {
   }
   check_test_images(sets, config.loader.workers);
   if (core::interrupted()) return kExitInterrupted;
-  train::ViewSource views{sets.train, config.augment, config.loader, config.train.seed};
-  views.loader.pinned = device.is_cuda();
-  views.loader.channels_last = true;
+  train::ViewSource views{sets.train, config.augment, data::for_device(config.loader, device),
+                          config.train.seed};
 
   const auto path =
       fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;

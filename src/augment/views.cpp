@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/to_device.h"
 
 namespace ipirm::augment {
 namespace {
@@ -108,15 +109,16 @@ torch::Tensor normalised(const torch::Tensor& views) {
   if (views.scalar_type() == torch::kFloat32) return views;
   TORCH_CHECK(views.scalar_type() == torch::kUInt8 && views.dim() == 4 && views.size(1) == 3,
               "expected views (B, 3, H, W) of uint8 or float32");
-  const auto options = views.options().dtype(torch::kFloat32);
-  const auto of_channels = [&](const std::array<float, 3>& values) {
-    return torch::tensor({values[0], values[1], values[2]}, torch::kFloat32)
-        .to(options.device())
-        .view({1, 3, 1, 1});
-  };
-  // A tensor, since by a number CUDA multiplies with its reciprocal, which rounds otherwise.
-  const auto white = torch::full({1}, 255.0f, options);
-  return views.to(torch::kFloat32).div_(white).sub_(of_channels(kMean)).div_(of_channels(kStd));
+  // White, too, is a tensor: by a number CUDA multiplies with its reciprocal, which rounds
+  // otherwise.
+  constexpr float kWhite = 255;
+  const auto constants = core::to_device(
+      torch::tensor({kWhite, kMean[0], kMean[1], kMean[2], kStd[0], kStd[1], kStd[2]}),
+      views.device());
+  const auto white = constants.slice(0, 0, 1);
+  const auto mean = constants.slice(0, 1, 4).view({1, 3, 1, 1});
+  const auto deviation = constants.slice(0, 4, 7).view({1, 3, 1, 1});
+  return views.to(torch::kFloat32).div_(white).sub_(mean).div_(deviation);
 }
 
 }  // namespace ipirm::augment

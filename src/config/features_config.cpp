@@ -44,7 +44,7 @@ std::vector<Field> fields_of(FeaturesConfig& c) {
   network.number("batch_size", &c.batch_size, count_from(1),
                  "images in a forward pass, fewer where they are larger than 32x32");
   network.kind("precision", &c.precision, "of the network's arithmetic");
-  add_run_fields(fields, c.device, c.log_level);
+  add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
 

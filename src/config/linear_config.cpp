@@ -66,7 +66,7 @@ std::vector<Field> fields_of(LinearConfig& c) {
   add_augment_fields(fields, c.augment);
   add_linear_fields(fields, c);
   add_result_fields(fields, c);
-  add_run_fields(fields, c.device, c.log_level);
+  add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
 

@@ -51,7 +51,7 @@ std::vector<Field> fields_of(PartitionConfig& c) {
   std::vector<Field> fields;
   add_file_fields(fields, c);
   add_search_fields(fields, c);
-  add_run_fields(fields, c.device, c.log_level);
+  add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
 

@@ -20,7 +20,7 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
 // --check_data, below them.
 void add_check_data(std::vector<Field>& fields, bool& check_data);
 void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& augment);
-void add_run_fields(std::vector<Field>& fields, core::DeviceKind& device,
+void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool& deterministic,
                     core::LogLevel& log_level);
 
 // The maximization: the risk, from --irm_mode to --nonorm, and the search, --maximize_*. The two

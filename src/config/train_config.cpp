@@ -140,7 +140,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_mixup_fields(fields, c);
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
-  add_run_fields(fields, c.device, c.log_level);
+  add_run_fields(fields, c.device, c.deterministic, c.log_level);
   add_ignored_fields(fields, c);
   return fields;
 }

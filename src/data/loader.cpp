@@ -31,15 +31,24 @@ struct Pending {
 
 }  // namespace
 
+LoaderOptions for_device(LoaderOptions options, torch::Device device) {
+  options.channels_last = true;
+  options.pinned = !device.is_cpu();
+  options.pixels = device.is_cpu() ? Pixels::kFloat : Pixels::kByte;
+  return options;
+}
+
 struct Loader::State {
+  // Of the pass; changed only while no batch is pending, when no worker reads it.
   std::vector<int64_t> order;
+  MakeView make_view;
+  int64_t next_first = 0;  // position of the next batch to be opened
+  int64_t end = 0;         // position after the last sample that is used
   int64_t batch_size;
+  bool drop_last;
   int num_views;
   ViewShape shape;
-  MakeView make_view;
   LoaderOptions options;
-  int64_t next_first;  // position of the next batch to be opened
-  int64_t end;         // position after the last sample that is used
 
   std::mutex mutex;  // guards everything below
   std::condition_variable work, done;
@@ -60,11 +69,21 @@ struct Loader::State {
   at::TensorOptions tensor_options(at::ScalarType type) const {
     return at::TensorOptions(type).pinned_memory(options.pinned);
   }
+  void set_pass(std::vector<int64_t> new_order, MakeView new_make_view, int64_t first_batch);
   std::unique_ptr<Pending> open_batch();
   void fill_queue();
   void run_worker();
   void make_sample(const Pending& batch, int64_t i, std::vector<uint8_t>& scratch) const;
 };
+
+void Loader::State::set_pass(std::vector<int64_t> new_order, MakeView new_make_view,
+                             int64_t first_batch) {
+  order = std::move(new_order);
+  make_view = std::move(new_make_view);
+  const auto size = static_cast<int64_t>(order.size());
+  end = drop_last ? size / batch_size * batch_size : size;
+  next_first = first_batch > size / batch_size ? end : std::min(end, first_batch * batch_size);
+}
 
 std::unique_ptr<Pending> Loader::State::open_batch() {
   auto opened = std::make_unique<Pending>();
@@ -161,22 +180,29 @@ Loader::Loader(std::vector<int64_t> order, int64_t batch_size, bool drop_last, i
   TORCH_CHECK(options.workers >= 1 && options.prefetch >= 1 && first_batch >= 0,
               "loader: options out of range");
   auto& state = *state_;
-  const auto size = static_cast<int64_t>(order.size());
-  state.order = std::move(order);
   state.batch_size = batch_size;
+  state.drop_last = drop_last;
   state.num_views = num_views;
   state.shape = shape;
-  state.make_view = std::move(make_view);
   state.options = options;
-  state.end = drop_last ? size / batch_size * batch_size : size;
-  state.next_first =
-      first_batch > size / batch_size ? state.end : std::min(state.end, first_batch * batch_size);
+  state.set_pass(std::move(order), std::move(make_view), first_batch);
   state.fill_queue();
   for (int i = 0; i < options.workers; ++i)
     state.workers.emplace_back([&state] { state.run_worker(); });
 }
 
 Loader::~Loader() = default;
+
+void Loader::start_pass(std::vector<int64_t> order, MakeView make_view) {
+  auto& state = *state_;
+  {
+    const std::lock_guard lock(state.mutex);
+    TORCH_CHECK(state.pending.empty() && state.next_first >= state.end,
+                "loader: a new pass before the end of the last");
+    state.set_pass(std::move(order), std::move(make_view), /*first_batch=*/0);
+  }
+  state.fill_queue();
+}
 
 std::optional<Batch> Loader::next() {
   auto& state = *state_;

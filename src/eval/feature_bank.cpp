@@ -7,6 +7,7 @@
 #include "ipirm/augment/views.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/keep_mode.h"
 
@@ -40,8 +41,7 @@ bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunO
   while (done < set.size()) {
     const auto batch = core::interrupted() ? std::nullopt : loader->next();
     if (!batch) return false;
-    const auto images = augment::normalised(
-        batch->views[0].to(options.device, /*non_blocking=*/options.loader.pinned));
+    const auto images = augment::normalised(core::to_device(batch->views[0], options.device));
     take(features_of(model, images, kind).to(torch::kFloat32));
     done += images.size(0);
     progress.update(done);

@@ -2,6 +2,7 @@
 #include "ipirm/eval/knn_evaluation.h"
 
 #include "ipirm/core/interrupt.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/eval/knn.h"
 
 namespace ipirm::eval {
@@ -34,7 +35,7 @@ class KnnEvaluation : public Evaluation {
 
  private:
   torch::Tensor values(const data::ImageSet& set, size_t factor) const {
-    return torch::tensor(set.factors()[factor].values, torch::kInt64).to(run_.device);
+    return core::to_device(torch::tensor(set.factors()[factor].values, torch::kInt64), run_.device);
   }
 
   std::shared_ptr<const data::ImageSet> labelled_, test_;

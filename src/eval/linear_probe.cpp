@@ -19,6 +19,7 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/keep_mode.h"
 
@@ -120,8 +121,8 @@ class Head {
                                       " values in the training images, ", test_factor.num_values,
                                       " in the test images; expected as many"));
     }
-    train_labels_ = labels_of(train_factor);
-    test_labels_ = labels_of(test_factor).to(device);
+    train_labels_ = core::to_device(labels_of(train_factor), device);
+    test_labels_ = core::to_device(labels_of(test_factor), device);
     classifier_ = make_classifier(inputs, train_factor.num_values, options.seed, device);
     adam_.emplace(classifier_->parameters(),
                   torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
@@ -134,10 +135,9 @@ class Head {
     }
   }
 
-  // One step on a batch's features h (B, F), which carry no graph; index (B) int64 on the CPU.
+  // One step on a batch's features h (B, F), which carry no graph; index (B) int64, on the device.
   void train(const torch::Tensor& h, const torch::Tensor& index, Totals& totals) {
-    const torch::Tensor labels =
-        train_labels_.index_select(0, index).to(h.device(), /*non_blocking=*/true);
+    const torch::Tensor labels = train_labels_.index_select(0, index);
     const torch::Tensor logits = classifier_(h);
     const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
     adam_->zero_grad();
@@ -186,8 +186,7 @@ class Head {
         *adam_->state().at(parameter.unsafeGetTensorImpl()));
   }
 
-  torch::Tensor train_labels_;  // (N) int64, CPU
-  torch::Tensor test_labels_;   // (N_test) int64, on the device
+  torch::Tensor train_labels_, test_labels_;  // (N), (N_test) int64, on the device
   torch::nn::Linear classifier_{nullptr};
   mutable std::optional<torch::optim::Adam> adam_;  // its state() is not const
 };
@@ -271,13 +270,14 @@ class LinearProbe::Impl {
     int64_t done = 0;
     while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
       const torch::Tensor views =
-          augment::normalised(batch->views[0].to(run_.device, /*non_blocking=*/run_.loader.pinned));
+          augment::normalised(core::to_device(batch->views[0], run_.device));
       if (!frozen() && has_one_value_a_channel(views)) {
         leave_out(/*is_all=*/done == 0);
         continue;
       }
       const torch::Tensor h = encode(views);
-      for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, batch->index, totals[f]);
+      const torch::Tensor index = core::to_device(batch->index, run_.device);
+      for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, index, totals[f]);
       done += h.size(0);
       progress.update(done, progress.due() ? words(totals[0]) : "");
     }

@@ -13,10 +13,13 @@ std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOpt
   auto [shape, make] = augment::whole_views(set, options.crop_size);
   std::vector<int64_t> order(static_cast<size_t>(set.size()));
   std::iota(order.begin(), order.end(), 0);
-  // Larger images in smaller batches, so that a batch needs no more memory than one of 32x32
-  // images.
-  const int64_t batch_size = std::clamp<int64_t>(
-      options.batch_size * 1024 / (shape.height * shape.width), 1, options.batch_size);
+  // On the CPU larger images come in smaller batches, so that a batch needs no more memory than one
+  // of 32x32 images. Another device has trained on such batches, and wants much work at a time.
+  const int64_t batch_size =
+      options.device.is_cpu()
+          ? std::clamp<int64_t>(options.batch_size * 1024 / (shape.height * shape.width), 1,
+                                options.batch_size)
+          : options.batch_size;
   return std::make_unique<data::Loader>(std::move(order), batch_size, /*drop_last=*/false,
                                         /*num_views=*/1, shape, std::move(make), options.loader);
 }

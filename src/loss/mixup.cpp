@@ -3,27 +3,44 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 #include <vector>
 
-namespace ipirm::loss {
+#include "ipirm/core/to_device.h"
 
-Mix draw_mix(core::KeyedRandom random, int64_t n, double alpha) {
-  auto lam = torch::empty({n}, torch::kFloat64);
-  auto values = lam.accessor<double, 1>();
+namespace ipirm::loss {
+namespace {
+
+// Draws into a mix that has its tensors already, on the CPU.
+void fill_mix(Mix& mix, core::KeyedRandom random, double alpha) {
+  const int64_t n = mix.lam.size(0);
+  auto values = mix.lam.accessor<double, 1>();
   for (int64_t i = 0; i < n; ++i) {
     const double share = random.beta(alpha, alpha);
     values[i] = std::max(share, 1 - share);
   }
-  return {lam, torch::tensor(core::permutation(random, n), torch::kInt64)};
+  std::ranges::copy(core::permutation(random, n), mix.partner.mutable_data_ptr<int64_t>());
+}
+
+}  // namespace
+
+Mix draw_mix(core::KeyedRandom random, int64_t n, double alpha) {
+  Mix mix{torch::empty({n}, torch::kFloat64), torch::empty({n}, torch::kInt64)};
+  fill_mix(mix, random, alpha);
+  return mix;
+}
+
+torch::Tensor mix_images(const torch::Tensor& x, const torch::Tensor& other,
+                         const torch::Tensor& lam) {
+  std::vector<int64_t> an_image(static_cast<size_t>(x.dim()), 1);
+  an_image.front() = x.size(0);
+  const auto share = lam.to(x.options()).view(an_image);
+  // Two rounded products and a sum: nothing that one device would fuse and another not.
+  return x.mul(share).add_(other.mul(1 - share));
 }
 
 torch::Tensor mix_images(const torch::Tensor& x, const Mix& mix) {
-  std::vector<int64_t> an_image(static_cast<size_t>(x.dim()), 1);
-  an_image.front() = x.size(0);
-  const auto lam = mix.lam.to(x.options()).view(an_image);
-  const auto partner = mix.partner.to(x.device());
-  // Two rounded products and a sum: nothing that one device would fuse and another not.
-  return x.mul(lam).add_(x.index_select(0, partner).mul_(1 - lam));
+  return mix_images(x, x.index_select(0, mix.partner), mix.lam);
 }
 
 MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const Mix& mix,
@@ -33,9 +50,9 @@ MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const M
   const auto log_q = l.log_softmax(1);
   const auto m = mix.lam.to(l.options()).mean();
   // Row i of the target distribution: m at column i, 1 - m at its partner.
-  const auto partner = mix.partner.to(l.device()).unsqueeze(1);
-  const auto target =
-      (m * torch::eye(n, l.options())).scatter_add_(1, partner, (1 - m).expand({n, 1}));
+  const auto other = torch::zeros({n, n}, l.options())
+                         .scatter_(1, mix.partner.unsqueeze(1), (1 - m).expand({n, 1}));
+  const auto target = (m * torch::eye(n, l.options())).add_(other);
   // d contrastive / d l_ij = (q_ij - target_ij) / n, and l_ij is what column j's factor multiplies.
   const auto g = ((log_q.exp() - target) * l).sum(0) / n;
   return {-(target * log_q).sum() / n, g.square().sum()};
@@ -56,6 +73,32 @@ std::vector<std::vector<int64_t>> members(const torch::Tensor& environment) {
   return groups;
 }
 
+// For each partition the sizes of the environments that are mixed.
+using Sizes = std::vector<std::vector<int64_t>>;
+
+// A plan whose tensors are parts of `numbers`, which may hold nothing yet: two of them for each
+// sample of the batch, three for each of an environment.
+MixupPlan cut_plan(const torch::Tensor& numbers, int64_t batch_size, const Sizes& sizes) {
+  int64_t first = 0;
+  const auto next = [&](int64_t n) {
+    first += n;
+    return numbers.slice(0, first - n, first);
+  };
+  const auto next_mix = [&](int64_t n) {
+    auto lam = next(n).view(torch::kFloat64);
+    return Mix{std::move(lam), next(n)};
+  };
+  MixupPlan plan{numbers, next_mix(batch_size), {}};
+  for (const auto& environments : sizes) {
+    auto& mixes = plan.partitions.emplace_back();
+    for (const int64_t n : environments) {
+      auto samples = next(n);
+      mixes.push_back({std::move(samples), next_mix(n)});
+    }
+  }
+  return plan;
+}
+
 }  // namespace
 
 MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
@@ -64,18 +107,40 @@ MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
       batch_size >= 1 && batch_size <= MixKey::kMaxBatch && key.step >> MixKey::kStepBits == 0,
       "mixes are drawn for batches of at most ", MixKey::kMaxBatch, " images and steps below 2^",
       MixKey::kStepBits, "; found ", batch_size, " and step ", key.step);
-  MixupPlan plan{draw_mix(key.of_batch(), batch_size, alpha), {}};
+  std::vector<std::vector<std::vector<int64_t>>> groups;
+  Sizes sizes;
+  int64_t count = 2 * batch_size;
   const int64_t num_partitions = environment.defined() ? environment.size(0) : 0;
   for (int64_t p = 0; p < num_partitions; ++p) {
-    auto& mixes = plan.partitions.emplace_back();
-    for (const auto& group : members(environment[p])) {
-      const auto size = static_cast<int64_t>(group.size());
-      if (size < 2) continue;
-      mixes.push_back({torch::tensor(group, torch::kInt64),
-                       draw_mix(key.of_environment(p, group.front()), size, alpha)});
+    groups.push_back(members(environment[p]));
+    std::erase_if(groups.back(), [](const auto& group) { return group.size() < 2; });
+    sizes.emplace_back();
+    for (const auto& group : groups.back()) {
+      sizes.back().push_back(static_cast<int64_t>(group.size()));
+      count += 3 * sizes.back().back();
+    }
+  }
+  auto plan = cut_plan(torch::empty({count}, torch::kInt64), batch_size, sizes);
+  fill_mix(plan.batch, key.of_batch(), alpha);
+  for (size_t p = 0; p < groups.size(); ++p) {
+    for (size_t e = 0; e < groups[p].size(); ++e) {
+      const auto& group = groups[p][e];
+      auto& [samples, mix] = plan.partitions[p][e];
+      std::ranges::copy(group, samples.mutable_data_ptr<int64_t>());
+      fill_mix(mix, key.of_environment(static_cast<int64_t>(p), group.front()), alpha);
     }
   }
   return plan;
+}
+
+MixupPlan to_device(const MixupPlan& plan, torch::Device device) {
+  if (plan.numbers.device() == device) return plan;
+  Sizes sizes;
+  for (const auto& mixes : plan.partitions) {
+    sizes.emplace_back();
+    for (const auto& [samples, mix] : mixes) sizes.back().push_back(samples.size(0));
+  }
+  return cut_plan(core::to_device(plan.numbers, device), plan.batch.lam.size(0), sizes);
 }
 
 MixedTerms environments_side_by_side(const std::vector<MixedTerms>& terms, int64_t num_env,

@@ -2,9 +2,11 @@
 #include "ipirm/model/model.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/_foreach_add.h>
 #include <torch/nn/functional/normalization.h>
 
 #include "ipirm/core/error.h"
+#include "model/batch_norm.h"
 #include "model/projection_head.h"
 #include "model/resnet.h"
 
@@ -17,6 +19,13 @@ torch::Tensor normalise_rows(const torch::Tensor& rows) {
   return torch::nn::functional::normalize(
       reduced ? rows.to(torch::kFloat32) : rows,
       torch::nn::functional::NormalizeFuncOptions().p(2).dim(1).eps(1e-12));
+}
+
+// Adds the counts of batches of a module's normalisations, which stay the same tensors.
+void collect_batch_counts(const torch::nn::Module& module, std::vector<torch::Tensor>& counts) {
+  for (const auto& part : module.modules()) {
+    if (const auto* norm = part->as<BatchNormImpl>()) counts.push_back(norm->num_batches_tracked);
+  }
 }
 
 }  // namespace
@@ -33,14 +42,24 @@ ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
   feature_size_ = f_->feature_size();
   g_ = register_module("g",
                        std::make_shared<ProjectionHeadImpl>(feature_size_, options.feature_dim));
+  collect_batch_counts(*f_, batch_counts_);
+  num_encoder_counts_ = batch_counts_.size();
+  collect_batch_counts(*g_, batch_counts_);
 }
 
 Embedding ModelImpl::forward(const torch::Tensor& images) {
   const torch::Tensor h = f_->forward(images);
-  return {normalise_rows(h), normalise_rows(g_->forward(h))};
+  const torch::Tensor projection = g_->forward(h);
+  if (is_training()) at::_foreach_add_(batch_counts_, 1);
+  return {normalise_rows(h), normalise_rows(projection)};
 }
 
-torch::Tensor ModelImpl::encode(const torch::Tensor& images) { return f_->forward(images); }
+torch::Tensor ModelImpl::encode(const torch::Tensor& images) {
+  const torch::Tensor h = f_->forward(images);
+  if (is_training())
+    at::_foreach_add_(at::TensorList(batch_counts_).slice(0, num_encoder_counts_), 1);
+  return h;
+}
 
 std::shared_ptr<torch::nn::Module> ModelImpl::clone(
     const std::optional<torch::Device>& device) const {

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/types.h>
+
+#include "model/batch_norm.h"
 
 namespace ipirm::model {
 
@@ -18,7 +19,7 @@ class ProjectionHeadImpl : public torch::nn::Module {
  private:
   static constexpr int64_t kHidden = 512;
   torch::nn::Linear first_;
-  torch::nn::BatchNorm1d norm_;
+  BatchNorm norm_;
   torch::nn::Linear second_;
 };
 

@@ -43,7 +43,7 @@ ResidualBlockImpl::ResidualBlockImpl(int64_t in_channels, const std::vector<Conv
     const std::string number = std::to_string(convolutions_.size() + 1);
     convolutions_.push_back(
         register_module("conv" + number, make_kaiming_convolution(channels, shape)));
-    norms_.push_back(register_module("bn" + number, torch::nn::BatchNorm2d(shape.channels)));
+    norms_.push_back(register_module("bn" + number, BatchNorm(shape.channels)));
     channels = shape.channels;
     stride *= shape.stride;
   }
@@ -51,7 +51,7 @@ ResidualBlockImpl::ResidualBlockImpl(int64_t in_channels, const std::vector<Conv
     downsample_ = register_module(
         "downsample",
         torch::nn::Sequential(make_kaiming_convolution(in_channels, {channels, 1, stride}),
-                              torch::nn::BatchNorm2d(channels)));
+                              BatchNorm(channels)));
   }
 }
 
@@ -68,7 +68,7 @@ torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
 
 ResNetImpl::ResNetImpl(const Architecture& architecture, int64_t width)
     : convolution_(register_module("0", make_convolution(3, {width, 3, 1}))),
-      norm_(register_module("1", torch::nn::BatchNorm2d(width))),
+      norm_(register_module("1", BatchNorm(width))),
       feature_size_(width) {
   for (size_t s = 0; s < std::size(architecture.blocks); ++s) {
     torch::nn::Sequential stage;

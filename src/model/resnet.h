@@ -2,7 +2,6 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/pimpl.h>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "ipirm/model/options.h"
+#include "model/batch_norm.h"
 
 namespace ipirm::model {
 
@@ -33,7 +33,7 @@ class ResidualBlockImpl : public torch::nn::Module {
 
  private:
   std::vector<torch::nn::Conv2d> convolutions_;
-  std::vector<torch::nn::BatchNorm2d> norms_;
+  std::vector<BatchNorm> norms_;
   torch::nn::Sequential downsample_{nullptr};
 };
 TORCH_MODULE(ResidualBlock);
@@ -49,7 +49,7 @@ class ResNetImpl : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d convolution_;
-  torch::nn::BatchNorm2d norm_;
+  BatchNorm norm_;
   std::vector<torch::nn::Sequential> stages_;
   int64_t feature_size_;
 };

@@ -2,6 +2,25 @@
 #include "ipirm/ops/adam.h"
 
 namespace ipirm::ops {
+namespace {
+
+// Whether the elements of two tensors of one shape lie in the same order: strides of dimensions of
+// size 1 say nothing.
+bool laid_out_alike(const at::Tensor& a, const at::Tensor& b) {
+  for (int64_t d = 0; d < a.dim(); ++d)
+    if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;
+  return true;
+}
+
+// The gradient with exactly the parameter's strides: a view where the memory allows it.
+at::Tensor laid_out_as(const at::Tensor& parameter, const at::Tensor& gradient) {
+  if (gradient.strides() == parameter.strides()) return gradient;
+  if (laid_out_alike(gradient, parameter))
+    return gradient.as_strided(parameter.sizes(), parameter.strides());
+  return at::empty_like(parameter).copy_(gradient);
+}
+
+}  // namespace
 
 Adam::Adam(std::vector<at::Tensor> parameters, const AdamOptions& options)
     : options_(options), parameters_(std::move(parameters)) {
@@ -14,14 +33,11 @@ Adam::Adam(std::vector<at::Tensor> parameters, const AdamOptions& options)
 
 void Adam::step(const std::vector<at::Tensor>& gradients) {
   at::NoGradGuard no_grad;
-  for (auto& step : steps_) step.add_(1);
+  at::_foreach_add_(steps_, 1);
   // The fused kernel walks the memory of parameter, gradient and moments side by side.
-  std::vector<at::Tensor> laid_out = gradients;
-  for (size_t i = 0; i < laid_out.size(); ++i) {
-    if (laid_out[i].strides() != parameters_[i].strides()) {
-      laid_out[i] = at::empty_like(parameters_[i]).copy_(laid_out[i]);
-    }
-  }
+  std::vector<at::Tensor> laid_out;
+  for (size_t i = 0; i < gradients.size(); ++i)
+    laid_out.push_back(laid_out_as(parameters_[i], gradients[i]));
   at::_fused_adam_(parameters_, laid_out, first_, second_, /*max_exp_avg_sqs=*/{}, steps_,
                    options_.lr, options_.beta1, options_.beta2, options_.weight_decay, options_.eps,
                    /*amsgrad=*/false,

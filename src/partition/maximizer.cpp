@@ -7,6 +7,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/keyed_random.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/ops/adam.h"
 #include "ipirm/partition/objective.h"
 
@@ -64,7 +65,7 @@ void BankSource::start_pass(int64_t pass) {
       core::permutation(core::KeyedRandom(seed_, core::Purpose::kMaximizeOrder, maximization_,
                                           static_cast<uint64_t>(pass)),
                         size());
-  order_ = torch::tensor(order, torch::kInt64).to(z1_.device());
+  order_ = core::to_device(torch::tensor(order, torch::kInt64), z1_.device());
 }
 
 std::optional<FeatureBatch> BankSource::next() {

@@ -7,7 +7,7 @@ torch::Tensor environment_of(const torch::Tensor& logits) { return logits.argmax
 
 std::vector<int64_t> environment_sizes(const torch::Tensor& logits) {
   const auto sizes =
-      torch::bincount(environment_of(logits), {}, logits.size(1)).to(torch::kCPU).contiguous();
+      torch::bincount(environment_of(logits).to(torch::kCPU), {}, logits.size(1)).contiguous();
   const int64_t* first = sizes.const_data_ptr<int64_t>();
   return {first, first + sizes.numel()};
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/partition/sources.h"
 #include "ipirm/train/partition_source.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 partition::Maximization as_result(const torch::Tensor& logits, RunState& state) {
   partition::Maximization result;
-  result.logits = result.last = logits.to(state.model->parameters().front().device());
+  result.logits = result.last = core::to_device(logits, state.model->parameters().front().device());
   return result;
 }
 

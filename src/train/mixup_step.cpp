@@ -40,11 +40,10 @@ loss::MixedTerms MixupStep::partition_terms(model::Model& model, const StepInput
                                             const std::vector<loss::EnvironmentMix>& mixes) const {
   std::vector<loss::MixedTerms> terms;
   for (const auto& [samples, mix] : mixes) {
-    const auto index = samples.to(input.view1.device());
     const auto own =
-        input.view1.index_select(0, index).contiguous(input.view1.suggest_memory_format());
+        input.view1.index_select(0, samples).contiguous(input.view1.suggest_memory_format());
     const auto z1 = embed(model, loss::mix_images(own, mix));
-    terms.push_back(loss::mixed_terms(z1, z2.index_select(0, index), mix, loss_.temperature));
+    terms.push_back(loss::mixed_terms(z1, z2.index_select(0, samples), mix, loss_.temperature));
   }
   return loss::environments_side_by_side(terms, loss_.num_env, z2.options());
 }
@@ -55,8 +54,10 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
   const auto zero = [&] { return torch::zeros({}, first.options()); };
   loss::Terms out{zero(), zero(), zero(), zero()};
   const auto environment = uses_partitions() ? input.environment : torch::Tensor();
-  const auto plan = loss::plan_mixup({options_.seed, input.epoch, input.step}, input.view1.size(0),
-                                     loss_.mixup.alpha, environment);
+  const auto plan =
+      loss::to_device(loss::plan_mixup({options_.seed, input.epoch, input.step},
+                                       input.view1.size(0), loss_.mixup.alpha, environment),
+                      input.view1.device());
   const auto num_partitions = static_cast<int64_t>(plan.partitions.size());
   const bool one_sum = uses_partitions() && !options_.retain_group;
   const bool batch_counts = loss_.baseline || loss_.keep_cont;

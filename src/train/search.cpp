@@ -3,6 +3,7 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/text.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/train/partition_source.h"
 
 namespace ipirm::train {
@@ -47,8 +48,9 @@ class Search : public PartitionSource {
 
   torch::Tensor first_logits(RunState& state, uint64_t number) const {
     if (!options_.random_init && !state.partitions.empty()) return state.partitions.newest();
-    return partition::random_logits(views_.set->size(), options_.num_env, options_.seed, number)
-        .to(state.model->parameters().front().device());
+    return core::to_device(
+        partition::random_logits(views_.set->size(), options_.num_env, options_.seed, number),
+        state.model->parameters().front().device());
   }
 
   partition::MaximizeOptions options_;

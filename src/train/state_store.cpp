@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ipirm/checkpoint/host_copy.h"
 #include "ipirm/checkpoint/state_file.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/error.h"
@@ -27,14 +28,9 @@ checkpoint::StateFile state_file(const fs::path& folder) { return {folder, "stat
 
 // Copies on the CPU, which the run does not change any more.
 StateDict copy_of(const checkpoint::StateParts& parts) {
-  torch::NoGradGuard no_grad;
   auto tensors = checkpoint::state_of(parts);
   tensors.emplace_back(kRun, torch::full({1}, kVersion, torch::kInt64));
-  for (auto& [name, tensor] : tensors) {
-    tensor = tensor.detach().to(torch::kCPU, tensor.scalar_type(), /*non_blocking=*/false,
-                                /*copy=*/true);
-  }
-  return tensors;
+  return checkpoint::host_copy(tensors);
 }
 
 StateDict weights_of(const StateDict& state) {

@@ -3,6 +3,7 @@
 
 #include <torch/csrc/autograd/autograd.h>
 
+#include "ipirm/core/to_device.h"
 #include "ipirm/model/autocast.h"
 #include "train/mixup_step.h"
 
@@ -59,7 +60,7 @@ class EnvironmentStep : public PlainStep {
  protected:
   loss::Terms objective(const torch::Tensor& z1, const torch::Tensor& z2,
                         const StepInput& input) const override {
-    const auto environment = input.environment.to(z1.device(), /*non_blocking=*/true);
+    const auto environment = core::to_device(input.environment, z1.device());
     return loss::minimize_objective(z1, z2, environment, input.penalty_weight, loss_);
   }
 };

@@ -5,10 +5,12 @@
 #include <cmath>
 #include <numeric>
 
+#include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/text.h"
+#include "train/memory_estimate.h"
 
 namespace ipirm::train {
 namespace {
@@ -44,6 +46,7 @@ Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts part
       state_(state),
       store_(store),
       device_(device),
+      copies_(device),
       steps_per_epoch_(set_size() / options.batch_size),
       history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.log_every), device) {
   check_batch_size(options.batch_size, set_size());
@@ -106,7 +109,12 @@ bool Trainer::minimize(int64_t epoch) {
   last_read_ = start;
   while (const auto batch = core::interrupted() || out_of_steps() ? std::nullopt : loader.next()) {
     state_is_half_changed_ = true;
-    history_.add(step_->run(state_.model, state_.adam, step_input(*batch)));
+    try {
+      history_.add(step_->run(state_.model, state_.adam, step_input(*batch)));
+    } catch (const c10::OutOfMemoryError&) {
+      suggest_batch_size(batch->views[0].sizes());
+      throw;
+    }
     ++position.step;
     ++position.total_steps;
     state_is_half_changed_ = false;
@@ -135,13 +143,32 @@ data::Loader Trainer::batches_of(int64_t epoch) const {
 
 StepInput Trainer::step_input(const data::Batch& batch) const {
   const auto& position = state_.position;
-  return {.view1 = batch.views[0].to(device_, /*non_blocking=*/true),
-          .view2 = batch.views[1].to(device_, /*non_blocking=*/true),
+  const auto view = [&](size_t number) {
+    return augment::normalised(copies_.to_device(batch.views[number]));
+  };
+  return {.view1 = view(0),
+          .view2 = view(1),
           .environment = step_->uses_partitions() ? state_.partitions.environments(batch.index)
                                                   : torch::Tensor(),
           .penalty_weight = plan_.penalty_weight(position.epoch),
           .epoch = static_cast<uint64_t>(position.epoch),
           .step = static_cast<uint64_t>(position.step)};
+}
+
+void Trainer::suggest_batch_size(torch::IntArrayRef view) {
+  const auto fits = batch_that_fits(device_, [&](int64_t n) {
+    const auto images = torch::zeros({n, view[1], view[2], view[3]}, torch::TensorOptions(device_))
+                            .contiguous(torch::MemoryFormat::ChannelsLast);
+    StepInput input{.view1 = images, .view2 = images};
+    if (step_->uses_partitions())
+      input.environment = state_.partitions.environments(torch::arange(n) % set_size());
+    step_->run(state_.model, state_.adam, input);
+  });
+  if (fits && *fits < options_.batch_size) {
+    observers_.message(core::cat("the device's memory does not hold a step of ",
+                                 options_.batch_size, " images; about ", *fits,
+                                 " would fit: --batch_size ", *fits));
+  }
 }
 
 void Trainer::report_steps() {

@@ -7,6 +7,7 @@
 #include "ipirm/augment/views.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/core/to_device.h"
 #include "ipirm/model/autocast.h"
 
 namespace ipirm::train {
@@ -20,15 +21,27 @@ std::vector<int64_t> set_order(int64_t size) {
 
 torch::Device device_of(const model::Model& model) { return model->parameters().front().device(); }
 
-// Projections of a batch of views in chunks, float32. In evaluation mode a sample's projection does
-// not depend on its chunk.
-torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t chunk, bool bf16) {
+// Projections of a batch of views in chunks, float32; the views are mixed before where `mix` is
+// given. In evaluation mode a sample's projection does not depend on its chunk.
+torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t chunk, bool bf16,
+                      const std::optional<loss::Mix>& mix = {}) {
   const auto device = device_of(model);
   const model::Autocast autocast(device, bf16);
+  const auto as_images = [&](const torch::Tensor& part) {
+    return augment::normalised(core::to_device(part, device));
+  };
   std::vector<torch::Tensor> parts;
-  for (const auto& part : views.split(chunk)) {
-    parts.push_back(
-        model->forward(part.to(device, /*non_blocking=*/true)).projection.to(torch::kFloat32));
+  for (int64_t start = 0; start < views.size(0); start += chunk) {
+    const auto part = [&](const torch::Tensor& whole) {
+      return whole.slice(0, start, std::min(start + chunk, views.size(0)));
+    };
+    auto images = as_images(part(views));
+    if (mix) {
+      // A partner may stand anywhere in the batch, of which the device holds a chunk alone.
+      const auto others = as_images(views.index_select(0, part(mix->partner)));
+      images = loss::mix_images(images, others, core::to_device(part(mix->lam), device));
+    }
+    parts.push_back(model->forward(images).projection.to(torch::kFloat32));
   }
   return parts.size() == 1 ? parts.front() : torch::cat(parts);
 }
@@ -45,13 +58,22 @@ uint64_t pass_key(uint64_t maximization, uint64_t pass) {
   return (maximization << partition::kPassBits) + pass;
 }
 
-// Mixes the first views of a maximization's batch among themselves.
-loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& options, uint64_t key,
-                    uint64_t number) {
+// How the first views of a maximization's batch are mixed among themselves, on the CPU; nothing
+// without MixUp.
+std::optional<loss::Mix> mix_of(const data::Batch& batch, const partition::MaximizeOptions& options,
+                                uint64_t key, uint64_t number) {
+  if (!options.mixup) return std::nullopt;
   const core::KeyedRandom random(options.seed, core::Purpose::kMaximizeMixup, key, number);
-  const auto mix = loss::draw_mix(random, batch.index.size(0), options.alpha);
-  batch.views[0] = loss::mix_images(batch.views[0], mix);
-  return mix;
+  return loss::draw_mix(random, batch.index.size(0), options.alpha);
+}
+
+augment::Views views_of(const ViewSource& source, core::Purpose purpose, uint64_t epoch) {
+  auto [shape, make] =
+      augment::augmented_views(*source.set, source.augment, {source.seed, purpose, epoch});
+  // A loader may outlive whoever else holds the set.
+  return {shape, [set = source.set, make = std::move(make)](
+                     int64_t sample, int view, std::vector<uint8_t>& scratch,
+                     const data::ViewOut& out) { make(sample, view, scratch, out); }};
 }
 
 }  // namespace
@@ -59,14 +81,9 @@ loss::Mix mix_first(data::Batch& batch, const partition::MaximizeOptions& option
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
                              std::vector<int64_t> order, int64_t batch_size, bool drop_last,
                              int64_t first_batch) {
-  auto [shape, make] =
-      augment::augmented_views(*source.set, source.augment, {source.seed, purpose, epoch});
-  // The loader may outlive whoever else holds the set.
-  auto make_view = [set = source.set, make = std::move(make)](
-                       int64_t sample, int view, std::vector<uint8_t>& scratch,
-                       const data::ViewOut& out) { make(sample, view, scratch, out); };
+  auto [shape, make] = views_of(source, purpose, epoch);
   return data::Loader(std::move(order), batch_size, drop_last, /*num_views=*/2, shape,
-                      std::move(make_view), source.loader, first_batch);
+                      std::move(make), source.loader, first_batch);
 }
 
 FeatureBank embed_views(model::Model& model, const ViewSource& source,
@@ -87,11 +104,10 @@ FeatureBank embed_views(model::Model& model, const ViewSource& source,
   int64_t done = 0;
   while (auto batch = core::interrupted() ? std::nullopt : loader.next()) {
     const int64_t size = batch->index.size(0);
-    if (options.mixup) {
-      const auto mix = mix_first(*batch, options, key, static_cast<uint64_t>(done / batch_size));
-      bank.lam.slice(0, done, done + size).copy_(mix.lam);
-    }
-    bank.z1.slice(0, done, done + size).copy_(project(model, batch->views[0], chunk, bf16));
+    const auto mix = mix_of(*batch, options, key, static_cast<uint64_t>(done / batch_size));
+    if (mix)
+      bank.lam.slice(0, done, done + size).copy_(core::to_device(mix->lam, bank.lam.device()));
+    bank.z1.slice(0, done, done + size).copy_(project(model, batch->views[0], chunk, bf16, mix));
     bank.z2.slice(0, done, done + size).copy_(project(model, batch->views[1], chunk, bf16));
     done += size;
     progress.update(done);
@@ -119,10 +135,11 @@ void OnlineSource::start_pass(int64_t pass) {
                                                         maximization_, static_cast<uint64_t>(pass)),
                                       size())
                                 : set_order(size());
-  loader_.reset();  // ends the last pass's threads before new ones start
-  loader_.reset(
-      new data::Loader(two_view_loader(source_, core::Purpose::kMaximizeView, key_,
-                                       std::move(order), batch_size_, /*drop_last=*/true)));
+  auto [shape, make] = views_of(source_, core::Purpose::kMaximizeView, key_);
+  if (loader_)
+    return loader_->start_pass(std::move(order), std::move(make));  // by the same threads
+  loader_ = std::make_unique<data::Loader>(std::move(order), batch_size_, /*drop_last=*/true,
+                                           /*num_views=*/2, shape, std::move(make), source_.loader);
 }
 
 std::optional<partition::FeatureBatch> OnlineSource::next() {
@@ -130,15 +147,14 @@ std::optional<partition::FeatureBatch> OnlineSource::next() {
   auto batch = loader_->next();
   if (!batch) return std::nullopt;
   const auto device = device_of(model_);
-  std::optional<loss::Mix> mix;
-  if (options_.mixup) {
-    mix = mix_first(*batch, options_, key_, batch_++);
-    mix = {mix->lam.to(device, torch::kFloat32), mix->partner.to(device)};
-  }
-  return partition::FeatureBatch{.index = batch->index.to(device, /*non_blocking=*/true),
-                                 .z1 = project(model_, batch->views[0], chunk_, bf16_),
-                                 .z2 = project(model_, batch->views[1], chunk_, bf16_),
-                                 .mix = mix};
+  auto mix = mix_of(*batch, options_, key_, batch_++);
+  partition::FeatureBatch result{.index = core::to_device(batch->index, device),
+                                 .z1 = project(model_, batch->views[0], chunk_, bf16_, mix),
+                                 .z2 = project(model_, batch->views[1], chunk_, bf16_)};
+  if (mix)
+    result.mix = {core::to_device(mix->lam.to(torch::kFloat32), device),
+                  core::to_device(mix->partner, device)};
+  return result;
 }
 
 }  // namespace ipirm::train

@@ -70,7 +70,7 @@ TEST(CommandLineErrors, WrongTypeAndOutOfRange) {
   EXPECT_EQ(train_error({"--seed", "-1"}), "--seed: found '-1', expected a whole number >= 0");
   EXPECT_EQ(train_error({"--offline=maybe"}), "--offline: found 'maybe', expected true or false");
   EXPECT_EQ(train_error({"--precision", "fp16"}),
-            "--precision: found 'fp16', expected one of fp32, bf16");
+            "--precision: found 'fp16', expected one of fp32, tf32, bf16");
   EXPECT_EQ(train_error({"--irm_mode", "v3"}), "--irm_mode: found 'v3', expected one of v1, v2");
   EXPECT_EQ(
       train_error({"--dataset", "stl"}),
@@ -151,7 +151,8 @@ TEST(Help, ListsEveryFlagOfTrainWithDefaultAndRange) {
   EXPECT_THAT(help,
               testing::ContainsRegex(
                   "--crop_size N +side of a training view, pixels \\(8 to 1024, default 32\\)\n"));
-  EXPECT_THAT(help, testing::ContainsRegex("--precision fp32\\|bf16 +.*\\(default fp32\\)\n"));
+  EXPECT_THAT(help,
+              testing::ContainsRegex("--precision fp32\\|tf32\\|bf16 +.*\\(default fp32\\)\n"));
   EXPECT_THAT(help, HasSubstr("Examples:\n  ipirm-train --config configs/quickstart.yaml\n"));
   EXPECT_THAT(help, StartsWith("Trains a network"));
   EXPECT_THAT(help, testing::Not(HasSubstr("\n\n\n")));

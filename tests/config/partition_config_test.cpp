@@ -40,7 +40,7 @@ TEST(PartitionSettings, AreThoseOfTraining) {
   EXPECT_EQ(c.view2, "b.npy");
   EXPECT_EQ(c.out, "p.npy");
   EXPECT_EQ(c.init, "");
-  EXPECT_EQ(c.device, core::DeviceKind::kAuto);
+  EXPECT_EQ(c.device, core::DeviceChoice());
   EXPECT_FALSE(c.overwrite || c.no_shuffle);
   expect_same(c.maximize, train({})->maximize);
 

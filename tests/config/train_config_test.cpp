@@ -40,7 +40,7 @@ TEST(TrainDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.maximize.milestones, (std::vector<int64_t>{5, 35}));
   EXPECT_EQ(c.augment.crop_scale_min, 0.08);
   EXPECT_EQ(c.augment.hflip, 0.5);
-  EXPECT_EQ(c.device, core::DeviceKind::kAuto);
+  EXPECT_EQ(c.device, core::DeviceChoice());
   EXPECT_EQ(c.precision, model::Precision::kFp32);
   for (const bool flag :
        {c.loss.debiased, c.loss.baseline, c.loss.keep_cont, c.train.increasing_weight,
@@ -200,6 +200,7 @@ const std::vector<std::string> kEverything = {"--dataset",
                                               "out",
                                               "--device",
                                               "cpu",
+                                              "--deterministic",
                                               "--log_level",
                                               "off"};
 

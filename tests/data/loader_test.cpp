@@ -95,6 +95,36 @@ INSTANTIATE_TEST_SUITE_P(All, LoaderSetups,
                                            Setup{8, 3, false}, Setup{8, 2, true},
                                            Setup{3, 100, false}));
 
+// Passes one after the other, by the threads of the first.
+TEST(Loader, MakesFurtherPassesByTheSameThreads) {
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  int64_t pass = 0;
+  const auto make = [&](int64_t of_pass) {
+    return
+        [&, of_pass](int64_t sample, int view, std::vector<uint8_t>& scratch, const ViewOut& out) {
+          fill_view(sample + 100 * of_pass, view, scratch, out);
+          const std::lock_guard lock(mutex);
+          threads.insert(std::this_thread::get_id());
+        };
+  };
+  Loader loader(order_of(11), 4, /*drop_last=*/true, 1, kShape, make(0), {.workers = 3});
+  EXPECT_THROW(loader.start_pass(order_of(11), make(1)), c10::Error);  // the first is under way
+  for (; pass < 20; ++pass) {
+    if (pass > 0) loader.start_pass(order_of(11), make(pass));
+    const auto batches = all_batches(loader);
+    ASSERT_EQ(batches.size(), 2u);
+    for (size_t i = 0; i < 8; ++i) {
+      const auto& batch = batches[i / 4];
+      const auto row = static_cast<int64_t>(i % 4);
+      EXPECT_EQ(batch.index[row].item<int64_t>(), order_of(11)[i]);
+      EXPECT_EQ(batch.views[0][row][0][0][0].item<float>(),
+                view_value(order_of(11)[i] + 100 * pass, 0, 0, 0, 0));
+    }
+  }
+  EXPECT_LE(threads.size(), 3u);
+}
+
 // Bytes and the numbers beside them come in their places as floats do.
 TEST(Loader, BytesAndNumbersComeInTheirPlaces) {
   const auto order = order_of(11);

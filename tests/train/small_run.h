@@ -114,14 +114,16 @@ class RandomImages : public data::ImageSet {
 
 // Everything a Trainer needs, in one place.
 struct SmallRun {
-  explicit SmallRun(const std::filesystem::path& path,
-                    ExistingRun existing = ExistingRun::kRefuse) {
+  explicit SmallRun(const std::filesystem::path& path, ExistingRun existing = ExistingRun::kRefuse,
+                    torch::Device run_device = torch::kCPU)
+      : device(run_device) {
     torch::manual_seed(1);
     model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
+    model->to(device);
     model::use_channels_last(*model);
     state.emplace(RunState{model,
                            ops::Adam(model->parameters(), {.lr = 1e-3}),
-                           partition::PartitionSet(true, torch::kCPU),
+                           partition::PartitionSet(true, device),
                            {}});
     state->source = "search";
     options.epochs = 4;
@@ -142,7 +144,7 @@ struct SmallRun {
     views.set = set;
     views.augment.crop_size = 16;
     views.loader.workers = 2;
-    views.loader.channels_last = true;
+    views.loader = data::for_device(views.loader, device);
     folder.emplace(path, existing);
     texts = std::make_shared<observe::TextFiles>(path, existing == ExistingRun::kResume);
     log_sink = texts->open("log.txt");
@@ -180,19 +182,20 @@ struct SmallRun {
     else
       parts.source = make_factor_source(source.substr(source.find(':') + 1), maximize, *views.set);
     if (sets.test) {
-      const eval::RunOptions run{torch::kCPU, options.bf16, views.loader, options.batch_size,
+      const eval::RunOptions run{device, options.bf16, views.loader, options.batch_size,
                                  views.augment.crop_size};
       parts.evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, {}, run));
     }
     for (auto& evaluation : more_evaluations) parts.evaluations.push_back(std::move(evaluation));
     more_evaluations.clear();
-    parts.observers =
-        Observers({std::make_shared<observe::PartitionFiles>(folder->path(), state->data),
-                   std::make_shared<observe::ReferenceTexts>(log_sink, knn_sink),
-                   std::make_shared<observe::MetricsLines>(metrics_sink),
-                   std::make_shared<observe::Console>()});
-    return Trainer(options, maximize.num_env, std::move(parts), views, *state, store(),
-                   torch::kCPU);
+    std::vector<std::shared_ptr<Observer>> observers = {
+        std::make_shared<observe::PartitionFiles>(folder->path(), state->data),
+        std::make_shared<observe::ReferenceTexts>(log_sink, knn_sink),
+        std::make_shared<observe::MetricsLines>(metrics_sink),
+        std::make_shared<observe::Console>()};
+    observers.insert(observers.end(), more_observers.begin(), more_observers.end());
+    parts.observers = Observers(std::move(observers));
+    return Trainer(options, maximize.num_env, std::move(parts), views, *state, store(), device);
   }
   // Ends the run as the end of its process would: another may then use the folder.
   void close() {
@@ -200,6 +203,7 @@ struct SmallRun {
     folder.reset();
   }
 
+  torch::Device device;
   TrainOptions options;
   partition::MaximizeOptions maximize;
   loss::LossOptions loss;
@@ -210,6 +214,7 @@ struct SmallRun {
   std::shared_ptr<observe::TextFiles> texts;
   std::vector<std::unique_ptr<eval::Evaluation>> more_evaluations;
   checkpoint::StateParts more_parts;
+  std::vector<std::shared_ptr<Observer>> more_observers;
   observe::LineSink log_sink, knn_sink, metrics_sink;
 
  private:

@@ -28,7 +28,8 @@ struct FeaturesConfig {
   int64_t batch_size = 256;
   // Side of a view of images that are stored whole, pixels.
   int crop_size = 32;
-  core::DeviceKind device = core::DeviceKind::kAuto;
+  core::DeviceChoice device;
+  bool deterministic = false;  // the same bits again on a GPU too
   model::Precision precision = model::Precision::kFp32;
   core::LogLevel log_level = core::LogLevel::kInfo;
 

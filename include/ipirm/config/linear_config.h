@@ -28,7 +28,8 @@ struct LinearConfig {
   bool overwrite = false;                      // replace an earlier result
   bool resume = false;                         // go on with an earlier one; after parsing txt too
   bool check_data = false;                     // only read all images and list what is wrong
-  core::DeviceKind device = core::DeviceKind::kAuto;
+  core::DeviceChoice device;
+  bool deterministic = false;  // the same bits again on a GPU too
   model::Precision precision = model::Precision::kFp32;
   core::LogLevel log_level = core::LogLevel::kInfo;
 

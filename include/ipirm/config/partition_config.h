@@ -17,7 +17,8 @@ struct PartitionConfig {
   std::string init;          // .npy file with the first logits; empty: random ones
   bool no_shuffle = false;   // samples in the files' order; maximize.shuffle is its opposite
   bool overwrite = false;    // replace what stands at `out`
-  core::DeviceKind device = core::DeviceKind::kAuto;
+  core::DeviceChoice device;
+  bool deterministic = false;  // the same bits again on a GPU too
   core::LogLevel log_level = core::LogLevel::kInfo;
   std::vector<std::string> warnings;  // for the log: a line for each setting without effect
 

@@ -24,7 +24,8 @@ namespace ipirm::config {
 struct TrainConfig {
   std::string name;  // folder of the run; after parsing never empty ("ipirm" or "baseline")
   std::string results_root = "results";  // the run is written to results_root/DATASET/name
-  core::DeviceKind device = core::DeviceKind::kAuto;
+  core::DeviceChoice device;
+  bool deterministic = false;                            // the same bits again on a GPU too
   model::Precision precision = model::Precision::kFp32;  // train.bf16 follows from it
   core::LogLevel log_level = core::LogLevel::kInfo;
   std::string pretrain_model;  // .pt file with the first weights; empty: random ones

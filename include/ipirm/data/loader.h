@@ -20,6 +20,10 @@ struct ViewShape {
   int numbers = 0;  // that stand beside the pixels of each view, such as those of its draw
 };
 
+// The options of a loader whose batches go to `device`: channels-last, and, where that is not the
+// CPU, in page-locked memory and in 8 bits, which the device normalises (augment::normalised).
+LoaderOptions for_device(LoaderOptions options, torch::Device device);
+
 // Where a view goes. Channel c of pixel (y, x) has the place c * channel_stride + (y * width + x) *
 // pixel_stride: in `out`, normalised float32, or where `bytes` is not null (Pixels::kByte) there,
 // in 8 bits. Planar views have pixel_stride 1, channels-last views channel_stride 1.
@@ -45,9 +49,9 @@ struct Batch {
   std::vector<torch::Tensor> numbers;
 };
 
-// One pass over `order` in batches. What comes out depends on order and make_view alone, never on
+// Passes over an order in batches. What comes out depends on order and make_view alone, never on
 // the number of workers. Threads start in the constructor and end in the destructor, whether or not
-// the pass was finished.
+// the last pass was finished.
 class Loader {
  public:
   // drop_last: leave out a last batch with fewer than batch_size samples. first_batch: skip that
@@ -61,6 +65,10 @@ class Loader {
 
   // The next batch, or nothing at the end. Rethrows what make_view threw.
   std::optional<Batch> next();
+
+  // After the end of a pass, another one by the same threads: of as many views of the same shape.
+  // Throws c10::Error where the pass under way has batches left.
+  void start_pass(std::vector<int64_t> order, MakeView make_view);
 
  private:
   struct State;

@@ -46,8 +46,11 @@ struct Mix {
 // partners, all from one stream. n >= 1, alpha > 0. On the CPU, float64.
 Mix draw_mix(core::KeyedRandom random, int64_t n, double alpha);
 
-// lam x + (1 - lam) x[partner] image by image; x (n, ...) keeps device, type and memory format. The
-// same bits on every device.
+// lam x + (1 - lam) other image by image; x and other (n, ...), lam (n) on x's device. The result
+// has x's type and memory format, and the same bits on every device.
+torch::Tensor mix_images(const torch::Tensor& x, const torch::Tensor& other,
+                         const torch::Tensor& lam);
+// The same with x[partner] as the others.
 torch::Tensor mix_images(const torch::Tensor& x, const Mix& mix);
 
 // Of one batch, or of one environment's samples; scalars with a graph.
@@ -67,23 +70,29 @@ MixedTerms mixed_terms(const torch::Tensor& z1, const torch::Tensor& z2, const M
 
 // How one environment's samples are mixed among themselves.
 struct EnvironmentMix {
-  torch::Tensor samples;  // (n) int64 on the CPU: places in the batch, ascending; n >= 2
+  torch::Tensor samples;  // (n) int64: places in the batch, ascending; n >= 2
   Mix mix;                // of these n
 };
 
 // All mixes of one step, known before it starts: which images mix with which, and how.
 struct MixupPlan {
+  // What all tensors below are parts of (int64, shares as their bits): one copy brings the plan to
+  // another device.
+  torch::Tensor numbers;
   Mix batch;  // of the whole batch
   // For each partition its environments of two samples or more, in the order of their first samples
   // in the batch. A smaller one is not embedded and counts 0.
   std::vector<std::vector<EnvironmentMix>> partitions;
 };
 
-// environment (P, B) int64 on the CPU; undefined: no partitions. batch_size B, 1 to
+// environment (P, B) int64 on the CPU, as the plan; undefined: no partitions. batch_size B, 1 to
 // MixKey::kMaxBatch; alpha > 0. Throws c10::Error or std::out_of_range beyond what the key can
 // tell apart.
 MixupPlan plan_mixup(const MixKey& key, int64_t batch_size, double alpha,
                      const torch::Tensor& environment);
+
+// The plan with its tensors on `device`, for which the host does not wait.
+MixupPlan to_device(const MixupPlan& plan, torch::Device device);
 
 // The environments' terms as one partition's, (1, K) each; zeros of `options` for those that were
 // not embedded. At most K of them.

@@ -50,6 +50,9 @@ class ModelImpl : public torch::nn::Module {
   int64_t feature_size_ = 0;
   std::shared_ptr<ResNetImpl> f_;
   std::shared_ptr<ProjectionHeadImpl> g_;
+  // num_batches_tracked of every normalisation, the encoder's first.
+  std::vector<torch::Tensor> batch_counts_;
+  size_t num_encoder_counts_ = 0;
 };
 TORCH_MODULE(Model);
 

@@ -34,7 +34,8 @@ inline constexpr Architecture kArchitectures[] = {
 // The arithmetic of the network; losses and the maximization are computed in float32 in any case.
 enum class Precision {
   kFp32,
-  kBf16  // matrix products and convolutions in bfloat16, by autocast
+  kTf32,  // a GPU's convolutions round their factors to 10 bits; elsewhere as kFp32
+  kBf16   // matrix products and convolutions in bfloat16, by autocast
 };
 
 struct ModelOptions {
@@ -53,5 +54,7 @@ struct ipirm::core::NamesOf<ipirm::model::Arch> {
 template <>
 struct ipirm::core::NamesOf<ipirm::model::Precision> {
   static constexpr Named<ipirm::model::Precision> kNames[] = {
-      {ipirm::model::Precision::kFp32, "fp32"}, {ipirm::model::Precision::kBf16, "bf16"}};
+      {ipirm::model::Precision::kFp32, "fp32"},
+      {ipirm::model::Precision::kTf32, "tf32"},
+      {ipirm::model::Precision::kBf16, "bf16"}};
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ipirm/eval/evaluation.h"
+#include "ipirm/train/copy_stream.h"
 #include "ipirm/train/observer.h"
 #include "ipirm/train/options.h"
 #include "ipirm/train/partition_source.h"
@@ -67,6 +68,9 @@ class Trainer {
 
   data::Loader batches_of(int64_t epoch) const;
   StepInput step_input(const data::Batch& batch) const;
+  // After a step of views of this shape ran out of memory: says how large a batch would fit. Leaves
+  // the network in a state that must not be saved.
+  void suggest_batch_size(torch::IntArrayRef view);
   // Reads the steps since the last read, tells the observers and checks the losses.
   void report_steps();
   void report_epoch(int64_t epoch, int64_t samples, double seconds);
@@ -97,6 +101,7 @@ class Trainer {
   RunState& state_;
   StateStore& store_;
   torch::Device device_;
+  CopyStream copies_;
   int64_t steps_per_epoch_;
   StepHistory history_;
   // While it is true the state holds a part of a change (a step, or a partition that no file has
