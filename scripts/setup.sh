@@ -4,6 +4,7 @@
 # usage: scripts/setup.sh [cmake target ...]      (default: everything)
 #   LIBTORCH=DIR   use the LibTorch already in DIR (the folder that holds include/ and lib/) instead of the wheel
 #   BUILD_DIR=DIR  build there instead of build/
+#   WITH_NVCC=1    put NVIDIA's compiler into .venv/ (270 MB), so that libipirm_cuda.so is built where no CUDA toolkit is installed
 #   JOBS=N         compile N files at once (default: all cores)
 #   CMAKE_ARGS=... further arguments to cmake; with -DIPIRM_SANITIZE=address,undefined choose another BUILD_DIR too
 # Running it again is quick: each step is skipped when there is nothing to do.
@@ -12,6 +13,8 @@ cd "$(dirname "$0")/.."
 
 TORCH_VERSION=2.11.0
 NUMPY_VERSION=2.2.6
+# Of the CUDA that torch was built with; pip would pair nvcc with newer parts, which do not fit it.
+NVCC=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
 PACKAGES=(build-essential cmake ninja-build libopencv-dev libcli11-dev libspdlog-dev libyaml-cpp-dev
   libjpeg-dev libtiff-dev libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
 
@@ -60,6 +63,10 @@ else
   fi
   LIBTORCH=$(.venv/bin/python -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])")
   say "LibTorch: torch $TORCH_VERSION in .venv/"
+  if [[ -n ${WITH_NVCC:-} ]]; then
+    say "nvcc: ${NVCC[0]} in .venv/"
+    quietly .setup/nvcc.log .venv/bin/pip install --disable-pip-version-check "${NVCC[@]}"
+  fi
 fi
 
 # 3. Configure and build.

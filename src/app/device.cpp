@@ -24,13 +24,25 @@ void* driver() {
   return library;
 }
 
+// The operators' CUDA kernels, which lie beside libipirm_ops.so where they were built. Without them
+// the operators work too, and say so themselves.
+void load_kernels() {
+  if (dlopen("libipirm_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
+  const std::string reason = dlerror();
+  if (reason.find("cannot open shared object file") == std::string::npos) {
+    core::log_warning(core::cat("the CUDA kernels don't load: ", reason));
+  }
+}
+
 // The reason why CUDA cannot be used, or "" if it can.
 std::string load_cuda() {
   if (driver() == nullptr) return "no NVIDIA driver (libcuda.so.1) is installed";
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return core::cat("this LibTorch has no CUDA half (", dlerror(), ")");
   }
-  return at::globalContext().hasCUDA() ? "" : "the driver reports no GPU";
+  if (!at::globalContext().hasCUDA()) return "the driver reports no GPU";
+  load_kernels();
+  return "";
 }
 
 // Asks the driver, whose functions all return 0 where they succeed: LibTorch's CPU half has no

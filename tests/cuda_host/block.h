@@ -9,15 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
 #include <numeric>
-#include <queue>
 #include <random>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cuda_host/fibers.h"
@@ -135,13 +134,6 @@ class Block {
   struct Collective : Waiting {
     std::array<Slots, 2> sides{};
   };
-  // A thread that can go on. The least goes first.
-  struct Ready {
-    size_t warp_order, turn, thread;
-    bool operator<(const Ready& other) const {  // of a queue that hands out its largest
-      return std::pair(other.warp_order, other.turn) < std::pair(warp_order, turn);
-    }
-  };
   struct Fiber {
     Context context;
     Dim3 thread;
@@ -162,15 +154,17 @@ class Block {
     switch_context(from, context(thread));
   }
   void next() {
-    if (ready_.empty()) return enter(kMain);
-    const size_t thread = ready_.top().thread;
-    ready_.pop();
+    const auto queue =
+        std::find_if(ready_.begin(), ready_.end(), [](const auto& q) { return !q.empty(); });
+    if (queue == ready_.end()) return enter(kMain);
+    const size_t thread = queue->front();
+    queue->pop_front();
     if (thread != current_) enter(thread);
   }
   void make_ready(std::vector<size_t>& threads) {
     std::shuffle(threads.begin(), threads.end(), random_);
     for (const size_t thread : threads) {
-      ready_.push({warps_first_ ? warp_order_[thread / kWarp] : 0, turns_++, thread});
+      ready_[warp_order_[thread / kWarp]].push_back(thread);
     }
   }
   void release(Waiting& waiting) {
@@ -218,10 +212,9 @@ class Block {
   std::mt19937 random_;
   std::vector<std::map<unsigned, Collective>> warps_;  // by the collectives' mask
   Waiting barrier_;
-  std::priority_queue<Ready> ready_;
-  bool warps_first_ = false;
+  // Threads that can go on, in queues of which the first goes first, and the queue of each warp.
+  std::vector<std::deque<size_t>> ready_;
   std::vector<size_t> warp_order_;
-  size_t turns_ = 0;
   size_t live_ = 0, current_ = kMain;
   bool entered_from_main_ = false;
   Context main_;
@@ -237,12 +230,13 @@ inline void Block::run(size_t index, unsigned seed, const std::function<void()>&
   warps_.assign((fibers_.size() + kWarp - 1) / kWarp, {});
   barrier_ = {};
   failure_ = nullptr;
-  ready_ = {};
-  turns_ = 0;
-  warps_first_ = seed % 2 == 1;
-  warp_order_.resize(warps_.size());
-  std::iota(warp_order_.begin(), warp_order_.end(), size_t{0});
-  std::shuffle(warp_order_.begin(), warp_order_.end(), random_);
+  const bool warps_first = seed % 2 == 1;
+  ready_.assign(warps_first ? warps_.size() : 1, {});
+  warp_order_.assign(warps_.size(), 0);
+  if (warps_first) {
+    std::iota(warp_order_.begin(), warp_order_.end(), size_t{0});
+    std::shuffle(warp_order_.begin(), warp_order_.end(), random_);
+  }
   std::vector<size_t> all(fibers_.size());
   for (size_t i = 0; i < fibers_.size(); ++i) {
     fibers_[i] = {stacks_.start(i, &entry), dim_.at(i), {{}}};

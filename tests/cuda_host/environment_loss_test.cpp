@@ -217,6 +217,7 @@ TEST(CudaEnvironmentLoss, NanAndLabelsOutOfRangeShow) {
     const auto found = run(c);
     EXPECT_TRUE(std::isnan(found.contrastive[0]) && std::isnan(found.penalty[1]));
     EXPECT_FALSE(std::isnan(found.contrastive[2]) || std::isnan(found.penalty[3]));
+    EXPECT_TRUE(std::isnan(found.grad_z1[0]));  // of a sample beside it
   }
 }
 

@@ -18,7 +18,7 @@ struct Place {
     return path.substr(path.rfind('/') + 1) + ":" + std::to_string(line);
   }
   bool operator==(const Place& other) const {
-    return line == other.line && std::strcmp(file, other.file) == 0;
+    return line == other.line && (file == other.file || std::strcmp(file, other.file) == 0);
   }
 };
 
