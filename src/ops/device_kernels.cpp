@@ -13,7 +13,7 @@ DeviceKernels& device_kernels(c10::DeviceType device) {
 void warn_of_missing_kernels(c10::DeviceType device) {
   if (device != c10::DeviceType::CUDA) return;
   TORCH_WARN_ONCE(
-      "ipirm: CUDA computes its operators with ATen, exact but slower: no kernels of their own are "
+      "ipirm: CUDA computes its operators with ATen, exact but slower: libipirm_cuda.so is not "
       "loaded (src/ops/README.md).");
 }
 

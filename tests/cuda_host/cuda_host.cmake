@@ -26,7 +26,7 @@ target_compile_options(cuda_on_host PRIVATE ${cuda_host_options})
 target_link_libraries(cuda_on_host PUBLIC ipirm_ops libtorch Threads::Threads)
 target_precompile_headers(cuda_on_host REUSE_FROM ipirm_pch)
 
-file(GLOB cuda_glue_tests CONFIGURE_DEPENDS tests/cuda_host/glue/*_test.cpp)
+file(GLOB cuda_glue_tests CONFIGURE_DEPENDS tests/cuda_host/glue/*.cpp)
 add_executable(cuda_glue_test ${cuda_glue_tests})
 target_include_directories(cuda_glue_test PRIVATE src tests)
 target_link_libraries(cuda_glue_test PRIVATE cuda_on_host GTest::gtest GTest::gtest_main)

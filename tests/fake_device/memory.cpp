@@ -140,6 +140,21 @@ class PinnedAllocator : public at::HostAllocator {
   void reset_peak_stats() override {}
 };
 
+// Counts its Unlocks and sets its protection; the mutex is held.
+void add_unlocks(uintptr_t base, Block& block, int change) {
+  const bool was_open = block.unlocked > 0;
+  block.unlocked += change;
+  const bool is_open = block.unlocked > 0;
+  if (was_open == is_open) return;
+  const int access = is_open ? PROT_READ | PROT_WRITE : PROT_NONE;
+  TORCH_INTERNAL_ASSERT(mprotect(reinterpret_cast<void*>(base), block.size, access) == 0);
+}
+
+void add_unlocks_to_all(int change) {
+  const std::lock_guard lock(blocks().mutex);
+  for (auto& [base, block] : blocks().on_device) add_unlocks(base, block, change);
+}
+
 // Opens (+1) or closes (-1) a block once more. False for memory that is none of the device's.
 bool change_access(uintptr_t base, int change) {
   const std::lock_guard lock(blocks().mutex);
@@ -153,12 +168,7 @@ bool change_access(uintptr_t base, int change) {
     block.last_use = work();
     block.users.insert(current_stream());
   }
-  const bool was_open = block.unlocked > 0;
-  block.unlocked += change;
-  const bool is_open = block.unlocked > 0;
-  if (was_open == is_open) return true;
-  const int access = is_open ? PROT_READ | PROT_WRITE : PROT_NONE;
-  TORCH_INTERNAL_ASSERT(mprotect(reinterpret_cast<void*>(base), block.size, access) == 0);
+  add_unlocks(base, block, change);
   return true;
 }
 
@@ -197,6 +207,9 @@ Unlock::Unlock(const at::Tensor& tensor) {
 Unlock::~Unlock() {
   if (base_ != 0) change_access(base_, -1);
 }
+
+UnlockAll::UnlockAll() { add_unlocks_to_all(+1); }
+UnlockAll::~UnlockAll() { add_unlocks_to_all(-1); }
 
 at::Tensor as_cpu(const at::Tensor& tensor) {
   if (!tensor.defined() || tensor.is_cpu()) return tensor;

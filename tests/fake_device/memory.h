@@ -29,6 +29,16 @@ class Unlock {
   uintptr_t base_ = 0;  // of the block; 0: nothing to close
 };
 
+// Opens all of the device's memory for as long as it lives: for a kernel, which is given addresses.
+// Which stream may use what is not checked.
+class UnlockAll {
+ public:
+  UnlockAll();
+  ~UnlockAll();
+  UnlockAll(const UnlockAll&) = delete;
+  UnlockAll& operator=(const UnlockAll&) = delete;
+};
+
 // The same memory as a tensor of the CPU; for use while it is unlocked.
 at::Tensor as_cpu(const at::Tensor& tensor);
 

@@ -6,7 +6,16 @@
 
 namespace ipirm::ops::cuda {
 
+// An index or a partner out of range stops the device with an error.
+PartitionRisk partition_risk_kernels;
+PartitionRiskMixup partition_risk_mixup_kernels;
 EnvironmentLossForward environment_loss_forward_kernels;
 EnvironmentLossBackward environment_loss_backward_kernels;
+
+// All of them, for a row of the table.
+inline DeviceKernels all_kernels() {
+  return {partition_risk_kernels, partition_risk_mixup_kernels, environment_loss_forward_kernels,
+          environment_loss_backward_kernels};
+}
 
 }  // namespace ipirm::ops::cuda

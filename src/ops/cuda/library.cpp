@@ -18,9 +18,7 @@ void launch_on(const at::Tensor& tensor, const char* what,
 namespace {
 
 [[maybe_unused]] const bool kFilled = [] {
-  auto& row = device_kernels(at::kCUDA);
-  row.environment_loss_forward = environment_loss_forward_kernels;
-  row.environment_loss_backward = environment_loss_backward_kernels;
+  device_kernels(at::kCUDA) = all_kernels();
   return true;
 }();
 

@@ -4,7 +4,6 @@
 #include <torch/torch.h>
 
 #include "ops/cuda/kernels.h"
-#include "ops/cuda/runtime.h"
 #include "ops/dispatch.h"
 #include "ops/environment_state.h"
 #include "ops/expectations.h"
@@ -13,11 +12,6 @@
 
 namespace ipirm::ops::cuda {
 
-void launch_on(const at::Tensor&, const char* what,
-               const std::function<int(void* stream)>& launch) {
-  TORCH_CHECK(launch(nullptr) == 0, what);
-}
-
 namespace {
 
 using torch::Tensor;
@@ -25,9 +19,7 @@ using torch::Tensor;
 class EnvironmentLossGlue : public ::testing::Test {
  protected:
   EnvironmentLossGlue() : before_(device_kernels(torch::kPrivateUse1)) {
-    auto& row = device_kernels(torch::kPrivateUse1);
-    row.environment_loss_forward = environment_loss_forward_kernels;
-    row.environment_loss_backward = environment_loss_backward_kernels;
+    device_kernels(torch::kPrivateUse1) = all_kernels();
   }
   ~EnvironmentLossGlue() override { device_kernels(torch::kPrivateUse1) = before_; }
 

@@ -1,23 +1,14 @@
-// The partition risks by their CUDA kernels, which the host header runs on the CPU, given tensors:
-// beside the ATen form in float64 on the same inputs.
+// The partition risks with tensors by their CUDA kernels, which run on the CPU: beside the ATen
+// form in float64 on the same inputs.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "ops/cuda/kernels.h"
 #include "ops/expectations.h"
 #include "ops/operator_inputs.h"
 #include "ops/risk_implementations.h"
 
-#if defined(__x86_64__)
-#include "ops/cuda/batch_sums.cu"
-#include "ops/cuda/pair_sweeps.cu"
-#include "ops/cuda/partition_risk.cu"
-#include "ops/cuda/partition_risk_kernels.cpp"
-#include "ops/cuda/partition_risk_mixup.cu"
-
 namespace ipirm::ops {
-
-void* cuda::current_stream(c10::Device) { return nullptr; }
-
 namespace {
 
 using torch::Tensor;
@@ -39,8 +30,8 @@ void expect_aten(const OperatorInputs& in, const Settings& s,
                  const std::optional<Tensor>& index = std::nullopt) {
   const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
   expect_close(
-      risk_of(cuda::partition_risk_by_kernels(narrow.z1, narrow.z2, narrow.weights, s.temperature,
-                                              s.irm_temperature, s.irm_weight, s.nonorm, index)),
+      risk_of(cuda::partition_risk_kernels(narrow.z1, narrow.z2, narrow.weights, s.temperature,
+                                           s.irm_temperature, s.irm_weight, s.nonorm, index)),
       risk_of(aten::partition_risk(wide.z1, wide.z2, wide.weights, s.temperature, s.irm_temperature,
                                    s.irm_weight, s.nonorm, index)),
       kKernels);
@@ -49,22 +40,22 @@ void expect_aten(const OperatorInputs& in, const Settings& s,
 void expect_aten_mixup(const OperatorInputs& in, const std::optional<Tensor>& partner,
                        const Settings& s) {
   const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
-  expect_close(risk_of(cuda::partition_risk_mixup_by_kernels(narrow.z1, narrow.z2, narrow.weights,
-                                                             narrow.lam, partner, s.temperature,
-                                                             s.irm_weight, s.nonorm)),
-               risk_of(aten::partition_risk_mixup(wide.z1, wide.z2, wide.weights, wide.lam, partner,
-                                                  s.temperature, s.irm_weight, s.nonorm)),
-               kKernels);
+  expect_close(
+      risk_of(cuda::partition_risk_mixup_kernels(narrow.z1, narrow.z2, narrow.weights, narrow.lam,
+                                                 partner, s.temperature, s.irm_weight, s.nonorm)),
+      risk_of(aten::partition_risk_mixup(wide.z1, wide.z2, wide.weights, wide.lam, partner,
+                                         s.temperature, s.irm_weight, s.nonorm)),
+      kKernels);
 }
 
-TEST(PartitionRiskKernels, GiveWhatAtenGives) {
+TEST(PartitionRiskGlue, GiveWhatAtenGives) {
   expect_aten(random_inputs(50, 12, 2), {});
   expect_aten(random_inputs(300, 20, 3), {.1, .1, .5, false});
   expect_aten(random_inputs(40, 6, 5), {.5, .2, .5, true});
   expect_aten(random_inputs(32, 8, 2), {.01, .01, .5, false});
 }
 
-TEST(PartitionRiskKernels, TakeRowsByIndexAndAnyStrides) {
+TEST(PartitionRiskGlue, TakeRowsByIndexAndAnyStrides) {
   auto in = random_inputs(20, 6, 2);
   for (auto* tensor : {&in.z1, &in.z2, &in.weights}) *tensor = tensor->t().contiguous().t();
   expect_aten(in, {});
@@ -74,7 +65,7 @@ TEST(PartitionRiskKernels, TakeRowsByIndexAndAnyStrides) {
 }
 
 // All samples, none, one: the gradient too is what the ATen form has for them.
-TEST(PartitionRiskKernels, EnvironmentsWithoutPairs) {
+TEST(PartitionRiskGlue, EnvironmentsWithoutPairs) {
   auto in = random_inputs(12, 6, 3);
   in.weights = torch::zeros({12, 3}, torch::kFloat64);
   in.weights.select(1, 0).fill_(1);
@@ -84,7 +75,7 @@ TEST(PartitionRiskKernels, EnvironmentsWithoutPairs) {
   expect_aten_mixup(in, in.partner, {});
 }
 
-TEST(PartitionRiskKernels, GiveWhatAtenGivesUnderMixup) {
+TEST(PartitionRiskGlue, GiveWhatAtenGivesUnderMixup) {
   for (const bool online : {false, true}) {
     for (const auto& s : {Settings{}, Settings{.1, 0, .5, true}, Settings{.5, 0, 0, false}}) {
       const auto in = random_inputs(140, 12, 3);
@@ -93,8 +84,7 @@ TEST(PartitionRiskKernels, GiveWhatAtenGivesUnderMixup) {
   }
 }
 
-TEST(PartitionRiskKernels, ManySamples) { expect_aten(random_inputs(1100, 16, 2), {.2, .2, .5}); }
+TEST(PartitionRiskGlue, ManySamples) { expect_aten(random_inputs(1100, 16, 2), {.2, .2, .5}); }
 
 }  // namespace
 }  // namespace ipirm::ops
-#endif

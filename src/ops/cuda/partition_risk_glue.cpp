@@ -1,10 +1,9 @@
-// Gives tensors to the CUDA kernels of the two partition risks.
-#include "ops/cuda/partition_risk_kernels.h"
-
-#include <c10/core/DeviceGuard.h>
-
+// The two partition risks' kernels with tensors: memory for what they return and need, and the
+// launches.
+#include "ops/cuda/kernels.h"
 #include "ops/cuda/partition_risk_launch.h"
 #include "ops/cuda/partition_risk_mixup_launch.h"
+#include "ops/cuda/runtime.h"
 
 namespace ipirm::ops::cuda {
 namespace {
@@ -24,6 +23,13 @@ struct Results {
       : contrastive(at::empty({weights.size(1)}, weights.options())),
         penalty(at::empty_like(contrastive)),
         grad(at::empty(weights.sizes(), weights.options())) {}
+
+  template <class Pointers>
+  Pointers pointers() const {
+    return {contrastive.mutable_data_ptr<float>(), penalty.mutable_data_ptr<float>(),
+            grad.mutable_data_ptr<float>()};
+  }
+
   Tensor contrastive, penalty, grad;
 };
 
@@ -31,21 +37,18 @@ Tensor scratch_of(size_t bytes, const Tensor& like) {
   return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte));
 }
 
-void check_launched(const char* name, int error) {
-  TORCH_CHECK(error == 0, name, ": CUDA error ", error, " at the launch of its kernels");
-}
-
 // Sizes of the kernels' arrays are int.
 constexpr int64_t kMostSamples = int64_t{1} << 20;
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk_by_kernels(
-    const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
-    double irm_temperature, double irm_weight, bool nonorm, const std::optional<Tensor>& index) {
+std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, const Tensor& z2,
+                                                          const Tensor& weights, double temperature,
+                                                          double irm_temperature, double irm_weight,
+                                                          bool nonorm,
+                                                          const std::optional<Tensor>& index) {
   TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk: at most ", kMostSamples,
               " samples, found ", weights.size(0));
-  const c10::DeviceGuard guard(z1.device());
   const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
   const auto rows = contiguous(index);
   const Results out(w);
@@ -62,21 +65,18 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_by_kernels(
                                irm_weight,
                                nonorm};
   const auto scratch = scratch_of(partition_risk_scratch(in), z1);
-  const int error =
-      partition_risk(in,
-                     {out.contrastive.mutable_data_ptr<float>(),
-                      out.penalty.mutable_data_ptr<float>(), out.grad.mutable_data_ptr<float>()},
-                     scratch.mutable_data_ptr(), current_stream(z1.device()));
-  check_launched("partition_risk", error);
+  launch_on(z1, "partition_risk", [&](void* stream) {
+    return partition_risk(in, out.pointers<PartitionRiskOutputs>(), scratch.mutable_data_ptr(),
+                          stream);
+  });
   return {out.contrastive, out.penalty, out.grad};
 }
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_by_kernels(
+std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_kernels(
     const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
     const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm) {
   TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk_mixup: at most ", kMostSamples,
               " samples, found ", weights.size(0));
-  const c10::DeviceGuard guard(z1.device());
   const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
   const auto mix = lam.contiguous();
   const auto partners = contiguous(partner);
@@ -93,12 +93,10 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_by_kernels(
                                     irm_weight,
                                     nonorm};
   const auto scratch = scratch_of(partition_risk_mixup_scratch(in), z1);
-  const int error = partition_risk_mixup(
-      in,
-      {out.contrastive.mutable_data_ptr<float>(), out.penalty.mutable_data_ptr<float>(),
-       out.grad.mutable_data_ptr<float>()},
-      scratch.mutable_data_ptr(), current_stream(z1.device()));
-  check_launched("partition_risk_mixup", error);
+  launch_on(z1, "partition_risk_mixup", [&](void* stream) {
+    return partition_risk_mixup(in, out.pointers<PartitionRiskMixupOutputs>(),
+                                scratch.mutable_data_ptr(), stream);
+  });
   return {out.contrastive, out.penalty, out.grad};
 }
 
