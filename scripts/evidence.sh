@@ -3,7 +3,8 @@
 # environment, partitions at random, and the hue itself; from a cold start and from a baseline's weights. Ends with a table.
 #
 # usage: scripts/evidence.sh [--quick] [folder]     results go to folder (default results/evidence)
-#   --quick   one seed, 10 runs; otherwise seeds 1 to 3, both penalty weights, 51 runs of 2 to 4 minutes of one core each
+#   --quick   one seed, 10 runs, 15 and a half minutes on 2 cores
+#             otherwise seeds 1 to 3, both penalty weights, 51 runs of 2 to 4 minutes of one core each
 #   SEEDS="1 2 3", JOBS=N: other seeds; N runs side by side, each with one thread (default: all cores)
 # Stopped, it goes on where it was when called again.
 set -euo pipefail

@@ -117,6 +117,10 @@ partition::Maximization search(partition::BankSource& bank, const torch::Tensor&
 
 int run_partition(const config::PartitionConfig& config) {
   core::set_log_level(config.log_level);
+  return run_partition_on(choose_device(config.device), config);
+}
+
+int run_partition_on(torch::Device device, const config::PartitionConfig& config) {
   // This program names the row and its file where lengths are not 1; the operator need not.
   setenv("IPIRM_NO_NORM_WARNING", "1", /*overwrite=*/0);
   for (const auto& warning : config.warnings) core::log_warning(warning);
@@ -124,7 +128,6 @@ int run_partition(const config::PartitionConfig& config) {
   const auto& options = config.maximize;
   check_out(config);
   core::check_threads(at::get_num_threads());
-  const auto device = choose_device(config.device);
   set_arithmetic(device, {.deterministic = config.deterministic});
   auto features = read_features(config.view1, config.view2);
   const auto num_samples = features.z1.size(0);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ipirm/model/autocast.h"
+#include "ipirm/model/bf16_weights.h"
 
 namespace ipirm::train {
 namespace {
@@ -31,6 +32,7 @@ std::vector<torch::Tensor> take_gradients(const ops::Adam& adam) {
 
 torch::Tensor MixupStep::embed(model::Model& model, const torch::Tensor& images) const {
   const model::Autocast autocast(images.device(), options_.bf16);
+  const model::Bf16Weights weights(*model, options_.bf16);
   const auto dtype = model->parameters().front().scalar_type();  // the loss is not bf16
   return model->forward(images).projection.to(dtype);
 }

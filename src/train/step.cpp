@@ -5,6 +5,7 @@
 
 #include "ipirm/core/to_device.h"
 #include "ipirm/model/autocast.h"
+#include "ipirm/model/bf16_weights.h"
 #include "train/mixup_step.h"
 
 namespace ipirm::train {
@@ -21,6 +22,7 @@ class PlainStep : public Step {
     torch::Tensor z1, z2;
     {
       const model::Autocast autocast(input.view1.device(), bf16_);
+      const model::Bf16Weights weights(*model, bf16_);
       z1 = model->forward(input.view1).projection;
       z2 = model->forward(input.view2).projection;
     }

@@ -4,6 +4,8 @@
 #include <torch/torch.h>
 
 #include "device/devices.h"
+#include "ipirm/app/partition_app.h"
+#include "ipirm/checkpoint/npy.h"
 #include "ipirm/core/to_device.h"
 #include "ipirm/partition/maximizer.h"
 #include "support/golden.h"
@@ -80,6 +82,29 @@ TEST_P(SearchOn, GivesTheNumbersOfTheCpu) {
       EXPECT_NEAR(found[pass].invariance / expected[pass].invariance, 1, 10 * tolerance(kind_));
     }
   }
+}
+
+// The whole program: its files are those of the CPU.
+TEST_P(SearchOn, ThePartitionToolWritesWhatTheCpuWrites) {
+  use(GetParam());
+  if (IsSkipped()) return;
+  torch::manual_seed(5);
+  for (const char* view : {"z1.npy", "z2.npy"}) {
+    const auto z = torch::randn({90, 8});
+    checkpoint::write_npy(root_ / view, z / z.norm(2, 1, true));
+  }
+  const auto logits_on = [&](torch::Device device) {
+    config::PartitionConfig config;
+    config.view1 = root_ / "z1.npy";
+    config.view2 = root_ / "z2.npy";
+    config.out = root_ / core::cat(device, ".npy");
+    config.maximize.passes = 3;
+    config.maximize.batch_size = 40;
+    EXPECT_EQ(app::run_partition_on(device, config), 0);
+    return checkpoint::read_npy(config.out);
+  };
+  const auto found = logits_on(device_), expected = logits_on(torch::kCPU);
+  EXPECT_LT(relative_error(found, expected), 10 * tolerance(kind_));
 }
 
 INSTANTIATE_TEST_SUITE_P(Devices, SearchOn, kAllKinds,

@@ -176,7 +176,7 @@ TORCH_LIBRARY_IMPL(_, PrivateUse1, m) {
 }
 // CUDA has kernels over lists, of which a device that it does not know gets a loop.
 TORCH_LIBRARY_IMPL(aten, PrivateUse1, m) {
-  for (const char* name : {"_foreach_add_.Scalar", "_foreach_add_.List"})
+  for (const char* name : {"_foreach_add_.Scalar", "_foreach_add_.List", "_foreach_copy_"})
     m.impl(name, torch::CppFunction::makeFromBoxedFunction<&compute_on_cpu>());
 }
 

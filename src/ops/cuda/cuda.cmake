@@ -50,7 +50,9 @@ foreach(source ${cuda_kernels})
   set(object ${CMAKE_BINARY_DIR}/cuda/${name}.o)
   add_custom_command(OUTPUT ${object}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/cuda
-    COMMAND ${IPIRM_NVCC} ${cuda_flags} -I${CMAKE_SOURCE_DIR}/src -MD -MF ${object}.d -c ${source} -o ${object}
+    # The assembler's report of registers and spills goes to a file, which cuda_library_test.py reads.
+    COMMAND sh -c "\"$@\" >${object}.report 2>&1 || { cat ${object}.report; exit 1; }" nvcc
+      ${IPIRM_NVCC} ${cuda_flags} -Xptxas -v -I${CMAKE_SOURCE_DIR}/src -MD -MF ${object}.d -c ${source} -o ${object}
     DEPENDS ${source} DEPFILE ${object}.d COMMENT "Building CUDA object ${name}.o" VERBATIM)
   list(APPEND cuda_objects ${object})
 endforeach()

@@ -1,0 +1,62 @@
+// Weights copied to bfloat16 together: the bits of autocast's own copies, forward and backward.
+#include "ipirm/model/bf16_weights.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ipirm/model/autocast.h"
+#include "ipirm/model/model.h"
+
+namespace ipirm::model {
+namespace {
+
+struct Pass {
+  torch::Tensor projection1, projection2;
+  std::vector<torch::Tensor> gradients;
+};
+
+// Two views of one batch, as a step embeds them.
+Pass pass_of(Model& model, bool together) {
+  torch::manual_seed(4);
+  Pass pass;
+  {
+    const Autocast autocast(torch::kCPU, true);
+    const Bf16Weights weights(*model, together);
+    pass.projection1 = model->forward(torch::randn({6, 3, 16, 16})).projection;
+    pass.projection2 = model->forward(torch::randn({6, 3, 16, 16})).projection;
+  }
+  const auto loss = (pass.projection1 * pass.projection2.roll(1, 0)).sum();
+  pass.gradients = torch::autograd::grad({loss}, model->parameters());
+  return pass;
+}
+
+TEST(Bf16Weights, GiveTheBitsOfAutocast) {
+  torch::manual_seed(3);
+  Model model(ModelOptions{Arch::kResNet18, 16, 8});
+  model->train();
+  use_channels_last(*model);
+  const auto expected = pass_of(model, false), found = pass_of(model, true);
+  EXPECT_TRUE(found.projection1.equal(expected.projection1));
+  EXPECT_TRUE(found.projection2.equal(expected.projection2));
+  ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+  for (size_t i = 0; i < found.gradients.size(); ++i) {
+    EXPECT_EQ(found.gradients[i].scalar_type(), torch::kFloat32);
+    EXPECT_TRUE(found.gradients[i].equal(expected.gradients[i])) << i;
+  }
+}
+
+TEST(Bf16Weights, GiveTheParametersBack) {
+  torch::nn::Linear layer(3, 2);
+  {
+    const Bf16Weights weights(*layer, true);
+    EXPECT_EQ(layer->weight.scalar_type(), torch::kBFloat16);
+    EXPECT_EQ(layer->bias.scalar_type(), torch::kBFloat16);
+    EXPECT_EQ(layer->parameters()[0].scalar_type(), torch::kFloat32);
+    const Bf16Weights nothing(*torch::nn::ReLU(), true);
+  }
+  EXPECT_TRUE(layer->weight.is_same(layer->parameters()[0]));
+  EXPECT_TRUE(layer->bias.is_same(layer->parameters()[1]));
+}
+
+}  // namespace
+}  // namespace ipirm::model
