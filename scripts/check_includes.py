@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# Enforces which room may include which (src/README.md, Layout), that rooms form no cycle, that no header pulls in torch/torch.h,
+# Enforces which room may include which (src/README.md, Layout), that rooms form no cycle, that no file pulls in torch/torch.h,
 # and purpose lines and sizes.
 """usage: scripts/check_includes.py     exits 1 and lists file:line of each violation"""
 import pathlib
@@ -89,8 +89,8 @@ def check(path):
         if not include:
             continue
         target = include.group(1)
-        if path.suffix in (".h", ".cuh") and target == "<torch/torch.h>":
-            yield number, "torch/torch.h in a header; include the narrow one"
+        if target == "<torch/torch.h>":
+            yield number, "torch/torch.h costs seconds a file; include the narrow headers (torch/types.h, torch/utils.h, ...)"
         for pattern, rooms in LIBRARIES.items():
             if re.match(pattern, target) and room not in rooms:
                 yield number, f"{target} belongs to {', '.join(sorted(rooms))}"

@@ -2,7 +2,7 @@
 // between stop and resume, partitions of other data, data that nothing can be tested on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "app/programs.h"
 #include "ipirm/checkpoint/npy.h"

@@ -2,7 +2,8 @@
 // beside them, and what is refused.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "app/programs.h"
 #include "ipirm/augment/recipe.h"

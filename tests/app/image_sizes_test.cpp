@@ -1,7 +1,7 @@
 // What --image_size does to a run, and what is said where sizes do not fit.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "app/image_sizes.h"
 #include "app/programs.h"

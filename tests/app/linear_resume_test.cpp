@@ -2,7 +2,8 @@
 // call that fails included; refuses other settings, weights and damaged states.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cerrno>
 #include <iostream>

@@ -1,7 +1,8 @@
 // ipirm-partition from end to end: the file it writes, and one line for every mistake.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <limits>
 

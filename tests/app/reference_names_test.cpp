@@ -2,7 +2,7 @@
 // without effect: every program takes them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "app/programs.h"
 #include "ipirm/app/export_app.h"

@@ -2,7 +2,7 @@
 // internal error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "app/programs.h"
 #include "ipirm/core/files.h"

@@ -2,7 +2,7 @@
 #include "ipirm/augment/views.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <numeric>
 

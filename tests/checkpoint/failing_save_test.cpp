@@ -1,7 +1,7 @@
 // Saves of which any one call fails: the earlier file stays whole, and nothing else stays.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cerrno>
 #include <functional>

@@ -1,7 +1,7 @@
 // The format before PyTorch 1.6: what is read, and files that are cut, too long, or lie.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "checkpoint/archive.h"
 #include "checkpoint/scratch.h"

@@ -1,7 +1,12 @@
 // Names, order and loading of a module's weights.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "checkpoint/scratch.h"
 #include "ipirm/checkpoint/torch_file.h"

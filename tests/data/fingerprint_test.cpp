@@ -3,7 +3,7 @@
 #include "ipirm/data/fingerprint.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <chrono>

@@ -1,6 +1,7 @@
 // The evaluations on every device: features, the kNN vote, the linear evaluation and its state.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "device/devices.h"
 #include "ipirm/augment/views.h"

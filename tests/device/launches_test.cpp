@@ -1,6 +1,8 @@
 // How many operators a step asks a GPU for: the table of src/train/README.md.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "fake_device/fake_device.h"
 #include "ipirm/augment/views.h"

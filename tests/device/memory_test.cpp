@@ -1,7 +1,7 @@
 // A device whose memory runs out: what the run says, what it keeps, and that what it says is right.
 #include <c10/core/CachingDeviceAllocator.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "device/devices.h"
 #include "train/memory_estimate.h"

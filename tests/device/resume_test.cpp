@@ -1,6 +1,7 @@
 // Checkpoints and states across devices: what one device saved, another goes on from.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "device/devices.h"
 #include "ipirm/checkpoint/host_copy.h"

@@ -1,7 +1,9 @@
 // The search for a partition on every device, as ipirm-partition makes it: golden values, and the
 // CPU's numbers pass by pass.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "device/devices.h"
 #include "ipirm/app/partition_app.h"

@@ -1,6 +1,7 @@
 // Whole training runs of every form on every device: their first numbers are those of the CPU.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <functional>
 

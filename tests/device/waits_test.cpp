@@ -1,6 +1,6 @@
 // What makes the host wait in a run on a device, and how often: the table of src/train/README.md.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "device/devices.h"
 #include "ipirm/eval/linear_probe.h"

@@ -1,6 +1,10 @@
 // InfoNCE, the baselines and the minimization objective against golden values.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "ipirm/loss/info_nce.h"
 #include "ipirm/loss/minimize_objective.h"

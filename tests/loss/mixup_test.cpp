@@ -2,7 +2,9 @@
 #include "ipirm/loss/mixup.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "support/golden.h"
 

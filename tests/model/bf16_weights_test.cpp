@@ -2,7 +2,10 @@
 #include "ipirm/model/bf16_weights.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/model.h"

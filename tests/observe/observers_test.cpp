@@ -1,7 +1,7 @@
 // The observers: events as JSON, the reference's words, and texts that a resumed run continues.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <fstream>

@@ -3,7 +3,8 @@
 #include "ipirm/ops/environment_loss.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include "ops/environment_loss_aten.h"
 #include "ops/expectations.h"

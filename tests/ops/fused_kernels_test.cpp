@@ -2,7 +2,9 @@
 // same values from every instruction set, defined results in the corners.
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 

@@ -1,7 +1,9 @@
 // Random arguments for the operators' tests.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace ipirm::ops {
 

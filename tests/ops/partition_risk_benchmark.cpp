@@ -1,7 +1,7 @@
 // Times partition_risk on one maximization batch: build/bin/partition_risk_benchmark (threads:
 // OMP_NUM_THREADS).
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ipirm/ops/partition_risk.h"
 #include "ops/operator_inputs.h"

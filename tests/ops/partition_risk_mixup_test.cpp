@@ -3,7 +3,9 @@
 #include "ipirm/ops/partition_risk_mixup.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
 
 #include "ops/expectations.h"
 #include "ops/implementations.h"

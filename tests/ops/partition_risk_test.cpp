@@ -3,7 +3,7 @@
 #include "ipirm/ops/partition_risk.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ops/expectations.h"
 #include "ops/implementations.h"

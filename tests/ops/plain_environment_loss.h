@@ -2,7 +2,8 @@
 // differentiating by a vector of ones: the oracle of the masked and of the closed form.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include <tuple>
 #include <utility>

@@ -2,7 +2,8 @@
 // autograd: the oracle of the closed form. Needs the whole (M, M-1) matrix; for small n.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include <vector>
 

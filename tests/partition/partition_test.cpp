@@ -1,7 +1,10 @@
 // The maximization objective, whole maximizations and the set of partitions, against golden values
 // and properties.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/objective.h"

@@ -1,7 +1,7 @@
 // A run's state as earlier versions of the program wrote it.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

@@ -1,7 +1,10 @@
 // MixUp's minimization step beside a plain autograd loop, its memory, and whole runs under MixUp.
 #include <c10/core/Allocator.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/optim.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <set>
 

@@ -2,7 +2,7 @@
 // samples.csv; and runs on data that nothing can be tested on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

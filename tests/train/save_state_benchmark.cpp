@@ -3,7 +3,8 @@
 // "save_state" is the time until the run goes on: the state is copied, a thread writes it. "step"
 // is a minimization step at batch size 32 (the default of 256 takes 8 times as long).
 #include <benchmark/benchmark.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <filesystem>
 

@@ -1,6 +1,9 @@
 // The plan, the step history and the minimization step.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/optim.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "ipirm/model/autocast.h"
 #include "ipirm/train/plan.h"

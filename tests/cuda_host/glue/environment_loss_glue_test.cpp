@@ -1,7 +1,8 @@
 // environment_loss through the dispatcher with its CUDA kernels, which run on the CPU, in place of
 // a device's: every entry of the gradient against autograd of the definition in float64.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include "ops/cuda/kernels.h"
 #include "ops/dispatch.h"

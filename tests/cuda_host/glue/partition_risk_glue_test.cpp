@@ -1,7 +1,7 @@
 // The partition risks with tensors by their CUDA kernels, which run on the CPU: beside the ATen
 // form in float64 on the same inputs.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ops/cuda/kernels.h"
 #include "ops/expectations.h"
