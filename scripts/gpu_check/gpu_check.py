@@ -14,7 +14,7 @@ import operator_checks
 import place
 import speed
 import training_checks
-from place import BIN, KERNELS, Failed, Skipped, last_line
+from place import BIN, KERNELS, Failed, Skipped, error_line, last_line, reason_of
 from report import markdown
 
 HERE = pathlib.Path(__file__).parent
@@ -28,7 +28,7 @@ def library_tests(device, short):
         raise Skipped("--short")
     done = subprocess.run([sys.executable, HERE / "ops_library_test.py"], env=dict(os.environ, IPIRM_BIN=str(BIN)), capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Failed(f"ops_library_test.py: {last_line(done.stderr)}", {"output": done.stderr[-4000:]})
+        raise Failed(f"ops_library_test.py: {error_line(done.stderr)}", {"output": done.stderr[-4000:]})
     return next(line for line in done.stderr.splitlines() if line.startswith("Ran ")), None
 
 
@@ -61,7 +61,7 @@ def sanitizer(device, short):
         command += [sys.executable, str(HERE / "operator_checks.py"), "--device", "cuda"]
         done = subprocess.run(command, env=dict(os.environ, PYTORCH_NO_CUDA_MEMORY_CACHING="1"), capture_output=True, text=True, timeout=1800, check=False)
         if done.returncode != 0:
-            raise Failed(f"{tool} ended with {done.returncode}: {last_line(done.stdout + done.stderr)}", {"output": (done.stdout + done.stderr)[-8000:]})
+            raise Failed(f"{tool} ended with {done.returncode}: {last_line(done.stdout)}", {"output": (done.stdout + done.stderr)[-8000:]})
     return f"{', '.join(TOOLS)}: no errors in the operators' kernels", None
 
 
@@ -71,26 +71,23 @@ PARTS = {
     "sanitizer": sanitizer,
     "training steps": training_checks.same_steps,
     "kill and resume": training_checks.killed_and_resumed,
-    "speed": lambda device, short: speed.all_timings(device, short),
+    "speed": speed.all_timings,
 }
 
 
 def make(name, check, device, short):
     """Runs a part to its end, whatever it raises, and prints its line."""
-    start = time.monotonic()
-    figures = None
+    start, figures, trace = time.monotonic(), None, None
     try:
         text, figures = check(device, short)
         outcome = "pass"
-    except Skipped as reason:
-        outcome, text = "skipped", str(reason)
     except Exception as error:  # the other parts still have something to say
-        outcome, text = "fail", last_line(str(error))
-        if isinstance(error, Failed):
-            figures = error.figures
-        else:
-            text = f"{type(error).__name__}: {text}"
+        outcome = "skipped" if isinstance(error, Skipped) else "fail"
+        text, trace = reason_of(error)
+        figures = getattr(error, "figures", None)
     part = {"name": name, "outcome": outcome, "text": text, "seconds": round(time.monotonic() - start, 1), "figures": figures}
+    if trace:
+        part["trace"] = trace
     print(f"{name}: {outcome} ({part['seconds']} s): {text}", flush=True)
     return part
 

@@ -5,8 +5,10 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
+import traceback
 
 import torch
 
@@ -14,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN, LIB = ROOT / "bin", ROOT / "lib"
 KERNELS = LIB / "libipirm_cuda.so"
 WITHOUT_KERNELS = ("the CUDA kernels don't load", "CUDA computes its operators with ATen")  # what the programs say then
+KEPT_OUTPUT = 4000  # characters of a failure's output that go into the report
 
 
 class Failed(Exception):
@@ -105,9 +108,24 @@ def last_line(text):
     return lines[-1] if lines else "(nothing was printed)"
 
 
+def error_line(text):
+    """The line of a program's output that says what went wrong: CUDA's errors go on for lines of advice."""
+    named = [line for line in text.splitlines() if re.match(r"error: |([\w.]*(Error|Exception)): ", line)]
+    return last_line(named[-1] if named else text)
+
+
+def reason_of(error):
+    """(one line, everything that may help) about an exception."""
+    if isinstance(error, (Failed, Skipped)):
+        return str(error), None
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return f"{type(error).__name__}: {lines[0]}", "".join(traceback.format_exception(error))[-KEPT_OUTPUT:]
+
+
 def run(command, device="cpu", timeout=600, env=None):
     """Runs a program to its end: (what it printed, peak memory in MiB, seconds). Failed, with its last line, where it fails."""
     command = [str(word) for word in command]
+    program = pathlib.Path(command[1] if command[0] == sys.executable else command[0]).name
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {}))) as process:
         with PeakMemory(device, process.pid) as memory:
@@ -116,13 +134,14 @@ def run(command, device="cpu", timeout=600, env=None):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
-                raise Failed(f"{pathlib.Path(command[0]).name} did not end within {timeout} s") from None
+                raise Failed(f"{program} did not end within {timeout} s") from None
     seconds = time.perf_counter() - start
+    output = {"output": (out + err)[-KEPT_OUTPUT:]}
     unused = next((line for line in err.splitlines() if any(words in line for words in WITHOUT_KERNELS)), None)
     if unused and KERNELS.exists():
-        raise Failed(f"{pathlib.Path(command[0]).name} does not use libipirm_cuda.so: {unused}")
+        raise Failed(f"{program} does not use libipirm_cuda.so: {unused}", output)
     if process.returncode != 0:
-        raise Failed(f"{' '.join(command[:2])} ended with {process.returncode}: {last_line(err or out)}")
+        raise Failed(f"{program} ended with {process.returncode}: {error_line(err or out)}", output)
     return out, memory.mib(), seconds
 
 

@@ -22,7 +22,7 @@ def where(facts):
 
 def speed_table(rows):
     """A row a contestant; times are those of this program's row of the same group."""
-    lines = ["| what | who | time | x ipirm | memory | |", "|---|---|---|---|---|---|"]
+    lines = ["| what | who | time | times ipirm's | memory | |", "|---|---|---|---|---|---|"]
     for group in dict.fromkeys(row["group"] for row in rows):
         members = [row for row in rows if row["group"] == group]
         ours = members[0]["seconds"]

@@ -12,7 +12,7 @@ import time
 import torch
 import torch.utils._triton
 
-from place import BIN, Failed, Skipped, events, last_line, load_operators, run, wait_for
+from place import BIN, Failed, Skipped, events, last_line, load_operators, reason_of, run, wait_for
 from plain_ops import closed_partition_risk, eager_environment_loss, eager_partition_risk, unit
 from plain_training import write_cifar10, write_npy
 
@@ -43,8 +43,9 @@ class Table:
         try:
             self.add(group, who, **measure())
         except Exception as error:  # torch.compile and CUDA raise all kinds: the others still count
-            reason = last_line(str(error))
+            reason, trace = reason_of(error)
             self.add(group, who, None, None, f"not run: {reason}")
+            self.rows[-1]["trace"] = trace or getattr(error, "figures", None)
             if not isinstance(error, Skipped) and not who.startswith("torch.compile"):
                 self.failures.append(f"{group}, {who}: {reason}")
 
@@ -106,7 +107,10 @@ def time_steps(table, size, device, short):
 
         def figure(partitions, measure=measure, results=results):
             if not results:  # one run for all numbers of partitions
+                results["error"] = Skipped("failed for another number of partitions")
                 results["all"] = measure()
+            if "all" not in results:
+                raise results["error"]
             seconds, mib = results["all"]
             return {"seconds": seconds[partitions], "mib": mib, "target": TARGETS["step"] if name.startswith("ipirm") else None}
 

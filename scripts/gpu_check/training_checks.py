@@ -9,7 +9,7 @@ import time
 import torch
 
 import small_run
-from place import BIN, Failed, events, last_line, run
+from place import BIN, Failed, error_line, events, run
 from plain_resnet import Net
 from plain_training import calm, normalised, objective, pictures, write_cifar10, write_npy
 
@@ -82,7 +82,7 @@ def to_the_end(root, name, device, *more):
     process = start(root, name, device, *more)
     error = process.communicate(timeout=600)[1]
     if process.returncode != 0:
-        raise Failed(f"a run with --deterministic ended with {process.returncode}: {last_line(error)}")
+        raise Failed(f"a run with --deterministic ended with {process.returncode}: {error_line(error)}")
     return small_run.outcome(small_run.folder_of(root, name))
 
 
@@ -99,7 +99,7 @@ def kill(root, name, device, word):
         time.sleep(.002)
     error = process.communicate(timeout=60)[1]
     if process.returncode not in (0, -signal.SIGKILL):
-        raise Failed(f"a run with --resume --deterministic ended with {process.returncode}: {last_line(error)}")
+        raise Failed(f"a run with --resume --deterministic ended with {process.returncode}: {error_line(error)}")
     return process.returncode != 0
 
 
