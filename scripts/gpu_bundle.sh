@@ -71,12 +71,14 @@ add_libraries "$folder"/bin/*
 check_versions
 mkdir "$folder/checks"
 cp scripts/gpu_check/*.py tests/scripts/{plain_ops,plain_resnet,plain_training,small_run,ops_library_test}.py "$folder/checks/"
+mkdir -p "$folder/tests/golden"
+cp -r tests/golden/{maximize_offline,maximize_offline_k3,maximize_offline_mixup,weighted_knn} "$folder/tests/golden/" # device_test's
 cp scripts/gpu_check.sh LICENSE "$folder/"
 libtorch=$(sed -n 's/^LIBTORCH:[A-Z]*=//p' "$build/CMakeCache.txt")
-torch=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$libtorch/version.py" 2>/dev/null || true)
+torch=$(sed -n "s/^__version__ = '\(.*\)'/\1/p" "$libtorch/version.py" 2>/dev/null || cat "$libtorch/build-version")
 kernels=$([[ -f $folder/lib/libipirm_cuda.so ]] && echo true || echo false)
 commit=$(git describe --always --dirty 2>/dev/null || echo unknown)
-printf '{"commit": "%s", "torch": "%s", "cuda_kernels": %s}\n' "$commit" "${torch:-unknown}" "$kernels" >"$folder/bundle.json"
+printf '{"commit": "%s", "torch": "%s", "cuda_kernels": %s}\n' "$commit" "$torch" "$kernels" >"$folder/bundle.json"
 mkdir -p "$(dirname "$file")"
 tar -C "$scratch" --owner=0 --group=0 -czf "$file" ipirm_gpu
 bytes=$(stat -c %s "$file")

@@ -69,8 +69,9 @@ PARTS = {
     "library": library_tests,
     "operators": operators,
     "sanitizer": sanitizer,
-    "training steps": training_checks.same_steps,
-    "kill and resume": training_checks.killed_and_resumed,
+    "training": training_checks.same_steps,
+    "device": training_checks.device_tests,
+    "resume": training_checks.killed_and_resumed,
     "speed": speed.all_timings,
 }
 

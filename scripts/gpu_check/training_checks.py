@@ -1,6 +1,7 @@
-# ipirm-train on a device: the same losses as on the CPU and as a plain PyTorch loop, and the same bits after a kill.
+# Training on a device: the same losses as on the CPU and as a plain PyTorch loop, in every form, and the same bits after a kill.
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ import time
 import torch
 
 import small_run
-from place import BIN, Failed, error_line, events, run
+from place import BIN, KEPT_OUTPUT, ROOT, Failed, error_line, events, run
 from plain_resnet import Net
 from plain_training import calm, normalised, objective, pictures, write_cifar10, write_npy
 
@@ -18,6 +19,19 @@ LARGEST_DIFFERENCE = 1e-4
 PENALTY_WEIGHT, TEMPERATURE, IRM_TEMP = .2, .5, .4
 MOMENTS = ('"event":"maximize_pass"', '"event":"step"', '"event":"step"')  # a run is killed once it has written more of these
 LINES_BEFORE_KILL = 3
+
+
+def device_tests(device, short):
+    """The suite's tests of training, searches, evaluations and resume on a device: those on CUDA, or, on the CPU, those on the fake one."""
+    tests = "*Cuda*" if device == "cuda" else "*SearchOn*/Fake" if short else "*Fake*"
+    done = subprocess.run([BIN / "device_test", f"--gtest_filter={tests}"], cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
+    output = {"output": (done.stdout + done.stderr)[-KEPT_OUTPUT:]}
+    failed = dict.fromkeys(re.findall(r"^\[  (?:FAILED|SKIPPED) ?\] ([\w/.]+)", done.stdout, re.M))
+    passed = re.search(r"^\[  PASSED  \] (\d+) tests?\.$", done.stdout, re.M)
+    if done.returncode != 0 or failed or not passed or passed[1] == "0":
+        what = f"{len(failed)} of its tests, first {next(iter(failed))}" if failed else error_line(done.stderr)
+        raise Failed(f"device_test ended with {done.returncode}: {what}", output)
+    return f"{passed[1]} tests of device_test, {tests}", {"tests": int(passed[1])}
 
 
 def program_losses(root, device, width, batch):

@@ -8,15 +8,24 @@ add_library(ipirm_portable OBJECT src/data/portable/image_decode.cpp src/core/po
 target_include_directories(ipirm_portable PRIVATE include src)
 target_compile_definitions(ipirm_portable PRIVATE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY IPIRM_VERSION="${PROJECT_VERSION}")
 add_custom_target(portable DEPENDS ipirm_ops)
-foreach(name train linear partition)
-  add_executable(portable-${name} src/bin/ipirm_${name}.cpp $<TARGET_OBJECTS:ipirm_portable>)
+
+# ipirm_portable_program(NAME sources LIBRARIES library ...): build/portable/NAME, installed as bin/NAME.
+function(ipirm_portable_program name)
+  cmake_parse_arguments(PROGRAM "" "" "LIBRARIES" ${ARGN})
+  add_executable(portable-${name} ${PROGRAM_UNPARSED_ARGUMENTS} $<TARGET_OBJECTS:ipirm_portable>)
   target_link_options(portable-${name} PRIVATE LINKER:--as-needed)
-  target_link_libraries(portable-${name} PRIVATE ipirm_app)
-  set_target_properties(portable-${name} PROPERTIES OUTPUT_NAME ipirm-${name}
+  target_link_libraries(portable-${name} PRIVATE ${PROGRAM_LIBRARIES})
+  set_target_properties(portable-${name} PROPERTIES OUTPUT_NAME ${name} LINKER_LANGUAGE CXX
     RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/portable INSTALL_RPATH "$ORIGIN/../lib")
   add_dependencies(portable portable-${name})
   install(TARGETS portable-${name} RUNTIME DESTINATION bin COMPONENT portable)
+endfunction()
+foreach(name train linear partition)
+  ipirm_portable_program(ipirm-${name} src/bin/ipirm_${name}.cpp LIBRARIES ipirm_app)
 endforeach()
+get_target_property(device_libraries device_test LINK_LIBRARIES)
+ipirm_portable_program(device_test $<TARGET_OBJECTS:device_test> LIBRARIES ${device_libraries})
+
 foreach(library ipirm_ops ipirm_cuda)
   if(TARGET ${library})
     set_target_properties(${library} PROPERTIES INSTALL_RPATH "$ORIGIN")

@@ -91,6 +91,7 @@ TEST_P(SearchOn, ThePartitionToolWritesWhatTheCpuWrites) {
   use(GetParam());
   if (IsSkipped()) return;
   torch::manual_seed(5);
+  std::filesystem::create_directories(root_);
   for (const char* view : {"z1.npy", "z2.npy"}) {
     const auto z = torch::randn({90, 8});
     checkpoint::write_npy(root_ / view, z / z.norm(2, 1, true));

@@ -10,7 +10,7 @@ import unittest
 
 REPOSITORY = pathlib.Path(__file__).absolute().parents[2]
 BUILD = pathlib.Path(os.environ.get("IPIRM_BIN", REPOSITORY / "build/bin")).absolute().parent
-PARTS = {"library": "skipped", "operators": "pass", "sanitizer": "skipped", "training steps": "pass", "kill and resume": "pass", "speed": "pass"}
+PARTS = {"library": "skipped", "operators": "pass", "sanitizer": "skipped", "training": "pass", "device": "pass", "resume": "pass", "speed": "pass"}
 # One thread: the suite's other tests run beside it, and threads that wait for each other's time slices take minutes.
 ENV = dict(os.environ, BUILD_DIR=str(BUILD), PYTHON=sys.executable, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive")
 
@@ -61,7 +61,7 @@ class Bundle(unittest.TestCase):
         self.assertIn("CPU", report["device"]["name"])
         parts = {part["name"]: part["figures"] for part in report["parts"]}
         self.assertGreater(len(parts["operators"]["checks"]), 100)
-        self.assertEqual(len(parts["training steps"]["losses"]), 2)
+        self.assertEqual(len(parts["training"]["losses"]), 2)
         rows = parts["speed"]["rows"]
         self.assertEqual([row["who"] for row in rows if row["seconds"] is None], [])
         table = (self.folder / "gpu_check.md").read_text()
@@ -77,11 +77,11 @@ class Bundle(unittest.TestCase):
         try:
             program.write_text('#!/bin/sh\n[ "$1" = --version ] || { echo "error: this one breaks" >&2; exit 3; }\n')
             program.chmod(0o755)
-            done = run(self.bundle / "gpu_check.sh", "--short", "--device", "cpu", "--only", "training steps", "operators", cwd=self.folder)
+            done = run(self.bundle / "gpu_check.sh", "--short", "--device", "cpu", "--only", "training", "operators", cwd=self.folder)
         finally:
             kept.rename(program)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertRegex(done.stdout, r"training steps: fail .*ended with 3: error: this one breaks")
+        self.assertRegex(done.stdout, r"training: fail .*ended with 3: error: this one breaks")
         self.assertIn("operators: pass", done.stdout)
 
     def test_an_image_folder_is_refused_in_one_line(self):
