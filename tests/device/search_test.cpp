@@ -91,6 +91,7 @@ TEST_P(SearchOn, ThePartitionToolWritesWhatTheCpuWrites) {
   use(GetParam());
   if (IsSkipped()) return;
   torch::manual_seed(5);
+  std::filesystem::create_directories(root_);
   for (const char* view : {"z1.npy", "z2.npy"}) {
     const auto z = torch::randn({90, 8});
     checkpoint::write_npy(root_ / view, z / z.norm(2, 1, true));
@@ -100,6 +101,7 @@ TEST_P(SearchOn, ThePartitionToolWritesWhatTheCpuWrites) {
     config.view1 = root_ / "z1.npy";
     config.view2 = root_ / "z2.npy";
     config.out = root_ / core::cat(device, ".npy");
+    config.overwrite = true;
     config.maximize.passes = 3;
     config.maximize.batch_size = 40;
     EXPECT_EQ(app::run_partition_on(device, config), 0);

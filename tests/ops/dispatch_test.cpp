@@ -198,8 +198,7 @@ TEST(Dispatch, ADeviceTakesItsKernelsFromTheTableForFloat32) {
 
 struct CountWarnings : c10::WarningHandler {
   void process(const c10::Warning& warning) override {
-    EXPECT_NE(warning.msg().find("libipirm_cuda.so is not"), std::string::npos)
-        << warning.msg();
+    EXPECT_NE(warning.msg().find("libipirm_cuda.so is not"), std::string::npos) << warning.msg();
     ++count;
   }
   int count = 0;
