@@ -15,7 +15,7 @@ namespace ipirm::eval {
 namespace {
 
 torch::Tensor features_of(model::Model& model, const torch::Tensor& images, FeatureKind kind) {
-  if (kind == FeatureKind::kZ) return model->forward(images).projection;
+  if (kind == FeatureKind::kZ) return model->project(images);
   const torch::Tensor h = model->encode(images);
   if (kind == FeatureKind::kH) return h;
   namespace F = torch::nn::functional;

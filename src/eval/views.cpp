@@ -14,7 +14,7 @@ std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOpt
   std::vector<int64_t> order(static_cast<size_t>(set.size()));
   std::iota(order.begin(), order.end(), 0);
   // On the CPU larger images come in smaller batches, so that a batch needs no more memory than one
-  // of 32x32 images. Another device has trained on such batches, and wants much work at a time.
+  // of 32x32 images. Another device wants much work at a time, and keeps no graph here.
   const int64_t batch_size =
       options.device.is_cpu()
           ? std::clamp<int64_t>(options.batch_size * 1024 / (shape.height * shape.width), 1,

@@ -50,6 +50,7 @@ Bf16Weights::Bf16Weights(const torch::nn::Module& network, bool bf16) {
       replace(linear->bias);
     }
   }
+  if (parameters.empty()) return;
   const auto copies = ToBfloat16::apply(at::TensorList(parameters));
   for (size_t i = 0; i < copies.size(); ++i) *replaced_[i].first = copies[i];
 }

@@ -49,9 +49,17 @@ ModelImpl::ModelImpl(const ModelOptions& options) : options_(options) {
 
 Embedding ModelImpl::forward(const torch::Tensor& images) {
   const torch::Tensor h = f_->forward(images);
+  return {normalise_rows(h), project_features(h)};
+}
+
+torch::Tensor ModelImpl::project(const torch::Tensor& images) {
+  return project_features(f_->forward(images));
+}
+
+torch::Tensor ModelImpl::project_features(const torch::Tensor& h) {
   const torch::Tensor projection = g_->forward(h);
   if (is_training()) at::_foreach_add_(batch_counts_, 1);
-  return {normalise_rows(h), normalise_rows(projection)};
+  return normalise_rows(projection);
 }
 
 torch::Tensor ModelImpl::encode(const torch::Tensor& images) {

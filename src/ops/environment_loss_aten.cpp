@@ -170,6 +170,8 @@ std::vector<Partition> make_partitions(const Inputs& in, const Tensor& environme
 // g by environment and position, (K, M); 0 beyond an environment's positions.
 Tensor position_gradient(const Inputs& in, const Partition& partition) {
   auto g = at::zeros({in.num_env * in.m()}, in.z.options());
+  // Two columns share a place where one of them adds 0 (no sample is later than the last, none
+  // earlier than the first): the order in which a GPU adds them changes no bit.
   g.index_add_(0, partition.before, partition.sum_before);
   g.index_add_(0, partition.after, partition.sum_after);
   g = g.view({in.num_env, in.m()});

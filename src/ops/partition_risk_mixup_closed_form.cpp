@@ -105,6 +105,17 @@ Tensor row_losses(const Batch& batch, const Rows& rows) {
   return loss.add_(batch.other_share * (rows.max - rows.other - log_weight));
 }
 
+// Sums by partner of what the rows give to theirs, (n, K). On every device in the rows' order:
+// several may have one partner, and index_add_ would let a GPU add in any.
+Tensor sums_by_partner(const Batch& batch, const Tensor& given) {
+  const auto order = batch.partner.argsort(/*stable=*/true, /*dim=*/0, /*descending=*/false);
+  const auto places = at::arange(batch.partner.size(0) + 1, batch.partner.options());
+  const auto ends = at::searchsorted(batch.partner.index_select(0, order), places);
+  return at::segment_reduce(given.index_select(0, order), "sum", /*lengths=*/std::nullopt,
+                            /*indices=*/std::nullopt, /*offsets=*/ends, /*axis=*/0,
+                            /*unsafe=*/true, /*initial=*/0);
+}
+
 // g by column and the sums Σ_i b_i H_ik in it, both (n, K).
 struct Columns {
   Tensor g, sum;
@@ -115,7 +126,7 @@ Columns column_gradient(const Batch& batch, const Rows& rows, MixupProducts& pro
   out.sum = products.column_sums_h(batch.a * rows.q_scale);
   out.g = batch.w * out.sum + batch.a * (rows.q_own - batch.own_share) * rows.own;
   if (batch.online()) {
-    out.g.index_add_(0, batch.partner, batch.a * batch.other_share * rows.other, -1);
+    out.g.sub_(sums_by_partner(batch, batch.a * batch.other_share * rows.other));
   }
   return out;
 }
@@ -165,7 +176,7 @@ Tensor gradient(const Batch& batch, const Rows& rows, const Columns& columns, do
     const auto pull = batch.a * batch.other_share;
     dw.add_(at::where(counted, pull / batch.others, 0));
     const auto push = at::where(counted, pull / batch.w.index_select(0, batch.partner), 0);
-    grad.index_add_(0, batch.partner, push, -1);
+    grad.sub_(sums_by_partner(batch, push));
   }
   return grad.add_(through_sums(batch, dw, da));
 }

@@ -34,7 +34,7 @@ torch::Tensor MixupStep::embed(model::Model& model, const torch::Tensor& images)
   const model::Autocast autocast(images.device(), options_.bf16);
   const model::Bf16Weights weights(*model, options_.bf16);
   const auto dtype = model->parameters().front().scalar_type();  // the loss is not bf16
-  return model->forward(images).projection.to(dtype);
+  return model->project(images).to(dtype);
 }
 
 loss::MixedTerms MixupStep::partition_terms(model::Model& model, const StepInput& input,

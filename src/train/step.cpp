@@ -23,8 +23,8 @@ class PlainStep : public Step {
     {
       const model::Autocast autocast(input.view1.device(), bf16_);
       const model::Bf16Weights weights(*model, bf16_);
-      z1 = model->forward(input.view1).projection;
-      z2 = model->forward(input.view2).projection;
+      z1 = model->project(input.view1);
+      z2 = model->project(input.view2);
     }
     // The loss is computed at full precision under bf16 too.
     const auto dtype = adam.parameters().front().scalar_type();

@@ -41,7 +41,7 @@ torch::Tensor project(model::Model& model, const torch::Tensor& views, int64_t c
       const auto others = as_images(views.index_select(0, part(mix->partner)));
       images = loss::mix_images(images, others, core::to_device(part(mix->lam), device));
     }
-    parts.push_back(model->forward(images).projection.to(torch::kFloat32));
+    parts.push_back(model->project(images).to(torch::kFloat32));
   }
   return parts.size() == 1 ? parts.front() : torch::cat(parts);
 }

@@ -101,6 +101,7 @@ TEST_P(SearchOn, ThePartitionToolWritesWhatTheCpuWrites) {
     config.view1 = root_ / "z1.npy";
     config.view2 = root_ / "z2.npy";
     config.out = root_ / core::cat(device, ".npy");
+    config.overwrite = true;
     config.maximize.passes = 3;
     config.maximize.batch_size = 40;
     EXPECT_EQ(app::run_partition_on(device, config), 0);

@@ -13,13 +13,19 @@ BIN = pathlib.Path(os.environ.get("IPIRM_BIN", ROOT / "build/bin"))
 LIBRARIES = [BIN.parent / "lib" / name for name in ("libipirm_ops.so", "libipirm_cuda.so")]
 REPORTS = sorted((BIN.parent / "cuda").glob("*.report"))
 ARCHITECTURES = ("sm_80", "sm_90")
-# A processor has 65,536 registers: with blocks of 256 threads, 128 registers a thread let two blocks run on it.
+# A processor has 65,536 registers: with blocks of 256 threads, 128 registers a thread let two blocks run on it, 64 let four.
+TWO_BLOCKS, FOUR_BLOCKS = 128, 64
 MOST_REGISTERS = {
-    "log_sums": 128,
-    "position_sums": 128,
-    "row_sums": 128,
-    "view_gradients": 128,
-    "finish": 64,
+    # environment_loss
+    "log_sums": TWO_BLOCKS, "position_sums": TWO_BLOCKS, "row_sums": TWO_BLOCKS, "view_gradients": TWO_BLOCKS, "finish": FOUR_BLOCKS,
+    # the sweeps over pairs of the partition risks, and what goes before and after each
+    "sweep_tile": TWO_BLOCKS, "largest_of_tile": TWO_BLOCKS, "split_views": FOUR_BLOCKS, "measure_samples": FOUR_BLOCKS,
+    "reduce_parts": FOUR_BLOCKS, "largest_of_parts": FOUR_BLOCKS, "sum_weights": FOUR_BLOCKS, "finish_values": FOUR_BLOCKS,
+    # rows of partition_risk and of partition_risk_mixup
+    "spread_weights": FOUR_BLOCKS, "weigh_rows": FOUR_BLOCKS, "weigh_positions": FOUR_BLOCKS, "weigh_gradients": FOUR_BLOCKS,
+    "add_gradients": FOUR_BLOCKS,
+    "give_weights": FOUR_BLOCKS, "give_rows": FOUR_BLOCKS, "give_columns": FOUR_BLOCKS, "give_gradients": FOUR_BLOCKS,
+    "write_gradients": FOUR_BLOCKS,
 }
 
 

@@ -2,6 +2,7 @@
 #include <c10/core/Allocator.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional/loss.h>
 #include <torch/optim.h>
 #include <torch/types.h>
 #include <torch/utils.h>

@@ -11,9 +11,9 @@ namespace ipirm::model {
 
 // While it lives, the convolutions and linear layers of `network` compute with bfloat16 copies of
 // their parameters, made by one call for all, and gradients come back through them by another.
-// Autocast makes the same copies, with the same bits, one by one: over a hundred launches more of a
-// ResNet-50 on a GPU. The parameters themselves stay what they are. Graphs that were made meanwhile
-// may outlive it.
+// Autocast makes the same copies one by one: over a hundred launches more of a ResNet-50 on a GPU.
+// Where a weight is used twice, its gradients are added in bfloat16, as autocast does in Python.
+// The parameters themselves stay what they are. Graphs that were made meanwhile may outlive it.
 class Bf16Weights {
  public:
   // bf16 false: does nothing.

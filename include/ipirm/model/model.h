@@ -34,6 +34,8 @@ class ModelImpl : public torch::nn::Module {
 
   // images: (B, 3, H, W), any H and W >= 8.
   Embedding forward(const torch::Tensor& images);
+  // z alone, without the work for the normalised feature.
+  torch::Tensor project(const torch::Tensor& images);
   // h, unnormalised, (B, F).
   torch::Tensor encode(const torch::Tensor& images);
   // F: 8 * width for encoders of basic blocks, 32 * width for those of bottlenecks.
@@ -46,6 +48,9 @@ class ModelImpl : public torch::nn::Module {
       const std::optional<torch::Device>& device = std::nullopt) const override;
 
  private:
+  // z of h; counts the batch where statistics are taken.
+  torch::Tensor project_features(const torch::Tensor& h);
+
   ModelOptions options_;
   int64_t feature_size_ = 0;
   std::shared_ptr<ResNetImpl> f_;
