@@ -82,6 +82,6 @@ printf '{"commit": "%s", "torch": "%s", "cuda_kernels": %s}\n' "$commit" "$torch
 mkdir -p "$(dirname "$file")"
 tar -C "$scratch" --owner=0 --group=0 -czf "$file" ipirm_gpu
 bytes=$(stat -c %s "$file")
-((bytes <= MOST_BYTES)) || stop "$file has $bytes bytes, more than the $MOST_BYTES that it may have"
+((bytes <= MOST_BYTES)) || { rm "$file"; stop "$file would have $bytes bytes, more than the $MOST_BYTES that it may have"; }
 [[ $kernels == true ]] || echo "gpu_bundle: without libipirm_cuda.so, since no nvcc was found (WITH_NVCC=1 scripts/setup.sh installs it): CUDA uses ATen"
 awk -v file="$file" -v bytes="$bytes" 'BEGIN { printf "%s: %.1f MiB; there: tar xzf %s && ipirm_gpu/gpu_check.sh\n", file, bytes / 2^20, file }'

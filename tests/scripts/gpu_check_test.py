@@ -31,6 +31,22 @@ def run(*command, cwd):
     return subprocess.run([str(word) for word in command], cwd=cwd, env=ENV, capture_output=True, text=True, timeout=300, check=False)
 
 
+class Checks(unittest.TestCase):
+    def test_what_is_off_or_no_number_is_named(self):
+        sys.path[:0] = [str(REPOSITORY / "scripts/gpu_check"), str(REPOSITORY / "tests/scripts")]
+        import torch
+        from operator_checks import Checks as OperatorChecks
+        from place import Failed
+        exact = [torch.tensor([1., -2.], dtype=torch.float64) for _ in range(3)]
+        for wrong in (2e-3, float("nan")):
+            checks = OperatorChecks()
+            checks.compare("well", exact, exact, torch.float32)
+            self.assertIn("3 checks", checks.summary())
+            checks.compare("ill", exact[:2] + [exact[2] + torch.tensor([0., wrong])], exact, torch.float32)
+            with self.assertRaisesRegex(Failed, "^1 of 6 checks: ill: gradient"):
+                checks.summary()
+
+
 class Bundle(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
