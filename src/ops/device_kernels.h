@@ -1,8 +1,8 @@
 // A table of the kernels that a device has of its own, filled by the library that brings them.
 //
-// libipirm_ops.so knows no device's language. libipirm_cuda.so fills CUDA's row when it
-// is loaded; tests, and whoever plugs a device into PyTorch, fill that of
-// PrivateUse1. Where a row has no kernel, and for float64, the device computes the ATen form.
+// libipirm_ops.so knows no device's language. libipirm_cuda.so fills CUDA's row when it is loaded;
+// tests, and whoever plugs a device into PyTorch, fill that of PrivateUse1. Where a row has no
+// kernel, and for float64, the device computes the ATen form.
 #pragma once
 
 #include <ATen/ATen.h>
