@@ -69,11 +69,11 @@ class WideImages : public ProgramTest {
   // The log of a short run.
   std::string trained(const std::string& data, const std::string& image_size, Recipe recipe) {
     const std::string name = data + image_size + core::name_of(recipe);
-    const auto outcome =
-        train(small_run("--dataset Folder --batch_size 4 --crop_scale_min 0.5 --baseline "
-                        "--eval_every 1 --log_every 1") +
-              Words{"--data_root", path(data), "--image_size", image_size, "--augment",
-                    core::name_of(recipe), "--name", name});
+    const auto outcome = train(
+        small_run("--dataset Folder --batch_size 4 --crop_size 16 --crop_scale_min 0.5 --baseline "
+                  "--eval_every 1 --log_every 1") +
+        Words{"--data_root", path(data), "--image_size", image_size, "--augment",
+              core::name_of(recipe), "--name", name});
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     const std::string run = "results/Folder/" + name;
     return read(run + "/log.txt") + read(run + "/knn_result.txt");

@@ -102,7 +102,7 @@ class ProgramTest : public ::testing::Test {
   // One epoch of a narrow encoder on data/, to results/DATASET/x.
   Words small_run(const std::string& more = "") const {
     return split(
-               "--arch resnet18 --width 16 --feature_dim 8 --batch_size 6 --crop_size 16 "
+               "--arch resnet18 --width 16 --feature_dim 8 --batch_size 6 --crop_size 8 "
                "--epochs 1 --k 5 --offline --maximize_passes 2 --name x "
                "--workers 2 --device cpu --log_level warning") +
            Words{"--data_root", path("data"), "--results_root", path("results")} + split(more);
@@ -110,7 +110,7 @@ class ProgramTest : public ::testing::Test {
   // One epoch of an evaluation on data/, to downstream/DATASET/x.
   Words small_evaluation(const std::string& more = "") const {
     return split(
-               "--batch_size 8 --crop_size 16 --epochs 1 --name x "
+               "--batch_size 8 --crop_size 8 --epochs 1 --name x "
                "--workers 2 --device cpu --log_level warning") +
            Words{"--data_root", path("data"), "--downstream_root", path("downstream")} +
            split(more);

@@ -15,7 +15,7 @@ BIN = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin"))
 def command(root, name, *more):
     return [str(word) for word in (
         BIN / "ipirm-train", "--dataset", "ColoredDigits", "--arch", "resnet18", "--width", 16, "--feature_dim", 8,
-        "--batch_size", 64, "--epochs", 2, "--workers", 2, "--device", "cpu", "--offline", "--maximize_passes", 2,
+        "--batch_size", 64, "--crop_size", 8, "--epochs", 2, "--workers", 2, "--device", "cpu", "--offline", "--maximize_passes", 2,
         "--maximize_iter", 1, "--log_every", 1, "--results_root", root, "--name", name, *more)]
 
 

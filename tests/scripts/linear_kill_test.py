@@ -26,7 +26,7 @@ class LinearKill(unittest.TestCase):
         cls.addClassCleanup(folder.cleanup)
         cls.root = pathlib.Path(folder.name)
         trained = run((BIN / "ipirm-train", *DATA, "--baseline", "--arch", "resnet18", "--width", 16, "--feature_dim", 8, "--batch_size", 256,
-                       "--max_steps", 1, "--epochs", 1, "--eval_every", 9, "--results_root", cls.root, "--name", "m"))
+                       "--crop_size", 8, "--max_steps", 1, "--epochs", 1, "--eval_every", 9, "--results_root", cls.root, "--name", "m"))
         assert trained.returncode == 0, trained.stderr
         whole = run(cls.command("whole"))
         assert whole.returncode == 0, whole.stderr

@@ -203,13 +203,13 @@ class RecipesTest(unittest.TestCase):
             root = pathlib.Path(name)
             write_sets(root / "data")
             base = {key: value for key, value in os.environ.items() if key not in ("NAME", "LINEAR_ARGS")}
-            base.update(BIN=str(PROGRAMS), DEVICE="cpu", DATA_ROOT=str(root / "data"), RESULTS_ROOT=str(root / "res"),
+            base.update(BIN=str(PROGRAMS), DEVICE="cpu", OMP_NUM_THREADS="1", DATA_ROOT=str(root / "data"), RESULTS_ROOT=str(root / "res"),
                         DOWNSTREAM_ROOT=str(root / "down"))
             for recipe in RECIPES:
                 with self.subTest(recipe):
                     dataset = recipe.split("_")[1]
                     words = ["--epochs", "2", "--arch", "resnet18", "--width", "16", "--feature_dim", "8", "--batch_size", "8", "--crop_size",
-                             "16", "--workers", "1", "--maximize_passes", "2", "--eval_every", "1", "--bn", "eval", "--log_level", "warning"]
+                             "8", "--workers", "1", "--maximize_passes", "2", "--eval_every", "1", "--bn", "eval", "--log_level", "warning"]
                     if "Baseline" not in recipe:
                         words += ["--maximize_iter", "1"]
                     result = subprocess.run([REPOSITORY / "runsh" / f"{recipe}.sh", *words], env=base, cwd="/", text=True, timeout=300,

@@ -20,12 +20,13 @@ using core::FailingFileSystem;
 using core::ReplacedFileSystem;
 using ::testing::HasSubstr;
 
-// Two epochs of one step, with a search before each and a save of weights and state after it.
+// Two epochs of one step, with a search before each, a save of weights and state after it, and one
+// evaluation.
 void prepare(SmallRun& run) {
   const auto set = std::make_shared<RandomImages>(16);
   run.sets.train = run.sets.labelled = run.views.set = set;
   run.options.epochs = 2;
-  run.options.maximize_iter = run.options.eval_every = run.options.save_every = 1;
+  run.options.maximize_iter = run.options.save_every = 1;
   run.maximize.passes = 1;
   run.state->data = data::fingerprint_of(*set);
 }

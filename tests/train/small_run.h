@@ -143,7 +143,7 @@ struct SmallRun {
     auto set = std::make_shared<RandomImages>(48);
     sets = {set, set, std::make_shared<RandomImages>(12)};
     views.set = set;
-    views.augment.crop_size = 16;
+    views.augment.crop_size = 8;
     views.loader.workers = 2;
     views.loader = data::for_device(views.loader, device);
     folder.emplace(path, existing);
