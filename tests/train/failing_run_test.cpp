@@ -23,9 +23,10 @@ using ::testing::HasSubstr;
 // Two epochs of one step, with a search before each, a save of weights and state after it, and one
 // evaluation.
 void prepare(SmallRun& run) {
-  const auto set = std::make_shared<RandomImages>(16);
+  const auto set = std::make_shared<RandomImages>(8);
   run.sets.train = run.sets.labelled = run.views.set = set;
   run.options.epochs = 2;
+  run.options.batch_size = 8;
   run.options.maximize_iter = run.options.save_every = 1;
   run.maximize.passes = 1;
   run.state->data = data::fingerprint_of(*set);
