@@ -8,6 +8,7 @@
 
 #include "app/architecture.h"
 #include "app/outputs.h"
+#include "app/processes.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -90,6 +91,7 @@ void write_labels(const data::ImageSet& set, const fs::path& path) {
 
 int run_features(const config::FeaturesConfig& config) {
   core::set_log_level(config.log_level);
+  require_one_process("ipirm-features");
   const auto start = std::chrono::steady_clock::now();
   const auto labels = labels_path(config);
   check_outputs({config.out, labels}, {config.model_path, config.data.factors_csv},

@@ -13,6 +13,7 @@
 #include "app/image_sizes.h"
 #include "app/linear_folder.h"
 #include "app/linear_state.h"
+#include "app/processes.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -171,6 +172,7 @@ void open_folder(const config::LinearConfig& config, LinearFolder& folder,
 
 int run_linear(const config::LinearConfig& config) {
   core::set_log_level(config.log_level);
+  require_one_process("ipirm-linear");
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
   core::check_threads(at::get_num_threads() + config.loader.workers);

@@ -10,6 +10,7 @@
 
 #include "app/features.h"
 #include "app/outputs.h"
+#include "app/processes.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
 #include "ipirm/checkpoint/npy.h"
@@ -117,6 +118,7 @@ partition::Maximization search(partition::BankSource& bank, const torch::Tensor&
 
 int run_partition(const config::PartitionConfig& config) {
   core::set_log_level(config.log_level);
+  require_one_process("ipirm-partition");
   return run_partition_on(choose_device(config.device), config);
 }
 

@@ -15,6 +15,19 @@ namespace {
 
 constexpr int64_t kMessageBytes = 512;
 
+// FNV-1a.
+class Hash {
+ public:
+  void add(const char* bytes, size_t count) {
+    for (size_t i = 0; i < count; ++i)
+      value_ = (value_ ^ static_cast<unsigned char>(bytes[i])) * 1099511628211u;
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 14695981039346656037u;
+};
+
 // The first line that only one of the texts has, of each.
 std::string first_difference(const std::string& own, const std::string& first) {
   std::istringstream a(own), b(first);
@@ -61,16 +74,30 @@ void check_alike(Group& group, const Facts& facts) {
   }
 }
 
+void check_same(Group& group, const torch::Tensor& tensor, const std::string& what) {
+  if (group.is_alone()) return;
+  const auto memory = tensor.detach().cpu().contiguous();
+  Hash hash;
+  hash.add(static_cast<const char*>(memory.const_data_ptr()), memory.nbytes());
+  const auto all =
+      group.gather(torch::full({1}, static_cast<int64_t>(hash.value()), torch::kInt64));
+  const auto* hashes = all.const_data_ptr<int64_t>();
+  const auto* other = std::find_if_not(hashes, hashes + all.numel(),
+                                       [&](int64_t found) { return found == hashes[0]; });
+  if (other == hashes + all.numel()) return;
+  throw std::runtime_error(core::cat("rank ", other - hashes,
+                                     " has computed other bits than rank 0 (", what,
+                                     "): use processors and GPUs of one kind for all"));
+}
+
 std::string build_text() {
   std::ifstream file("/proc/self/exe", std::ios::binary);
-  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  Hash hash;
   std::array<char, 1 << 16> buffer;
-  while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) {
-    for (std::streamsize i = 0; i < file.gcount(); ++i)
-      hash = (hash ^ static_cast<unsigned char>(buffer[static_cast<size_t>(i)])) * 1099511628211u;
-  }
+  while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0)
+    hash.add(buffer.data(), static_cast<size_t>(file.gcount()));
   std::ostringstream text;
-  text << std::hex << hash;
+  text << std::hex << hash.value();
   return text.str();
 }
 

@@ -308,6 +308,7 @@ class LinearProbe::Impl {
       test_features_ =
           embed_test_views(model_, test_, run_, label("test", number), FeatureKind::kH);
     auto totals = new_totals();
+    if (!test_features_.defined()) return totals;  // interrupted
     for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, totals[f]);
     return totals;
   }

@@ -12,10 +12,14 @@
 
 namespace ipirm::eval {
 
-// A pass over the set's test views in the set's order; the last, smaller batch counts. `set` must
+// A pass over the test views of this rank's share of the set, in the set's order; the last, smaller
+// batch counts. `set` must
 // outlive it. Images of differing_sizes() are resized and cut to options.crop_size; others keep
 // their size: throws UserError, from next() too, where that is not one.
 std::unique_ptr<data::Loader> test_views(const data::ImageSet& set, const RunOptions& options);
+
+// The images in one of its batches.
+int64_t test_batch_size(const data::ImageSet& set, const RunOptions& options);
 
 // A pass over the augmented views of one epoch of the linear evaluation (METHOD 7): a fresh
 // permutation, the last batch kept. `set` must outlive it.

@@ -142,6 +142,23 @@ TEST(Group, WhatDiffersIsNamedInEveryRank) {
   });
 }
 
+TEST(Group, OtherBitsAreFound) {
+  ranks::run(3, [](Group& group) {
+    const auto same = rows_of(4);
+    check_same(group, same, "rows");
+    auto other = same.clone();
+    if (group.rank() == 1) other[3][2] += 1e-15;
+    std::string line;
+    try {
+      check_same(group, other, "rows");
+    } catch (const std::runtime_error& error) {
+      line = error.what();
+    }
+    EXPECT_NE(line.find("rank 1 has computed other bits than rank 0 (rows)"), std::string::npos)
+        << line;
+  });
+}
+
 TEST(Group, ALostRankIsNamed) {
   const int port = ranks::free_port();
   std::vector<pid_t> children;

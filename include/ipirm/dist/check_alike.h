@@ -16,6 +16,11 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 // rank, the fact and the first line that differs in both. Throws LostError.
 void check_alike(Group& group, const Facts& facts);
 
+// Throws std::runtime_error, in every rank the same, where a rank's tensor has other bits than rank
+// 0's: what each computes by itself must not drift apart. what: "the logits after pass 3". Waits
+// for the device. Throws LostError.
+void check_same(Group& group, const torch::Tensor& tensor, const std::string& what);
+
 // A hash of this program's own file, which tells one build from another.
 std::string build_text();
 

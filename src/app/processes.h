@@ -1,0 +1,32 @@
+// Several processes as one run: which device is whose, who speaks, and whether all do the same.
+#pragma once
+
+#include <torch/types.h>
+
+#include <memory>
+#include <string>
+
+#include "ipirm/core/device_kind.h"
+#include "ipirm/core/log.h"
+#include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/connect.h"
+
+namespace ipirm::app {
+
+// The processes that started this one, told to the log: rank 0 speaks at `level`, the others of
+// errors alone, with their rank in front. Throws UserError for variables that make no sense.
+dist::Launch introduce(core::LogLevel level);
+
+// Each process takes the GPU of its number on its host. Throws UserError where the choice names one
+// GPU for several processes.
+core::DeviceChoice own_device(const core::DeviceChoice& choice, const dist::Launch& launch);
+
+// Throws UserError where ranks run other programs, settings (as YAML) or data than rank 0. Settings
+// that each host has of its own (folders, threads) may differ.
+void check_processes_alike(dist::Group& group, const std::string& yaml,
+                           const data::Fingerprint& data);
+
+// Throws UserError unless this process was started alone: what `program` does is one process's.
+void require_one_process(const std::string& program);
+
+}  // namespace ipirm::app
