@@ -85,22 +85,21 @@ class Processes(unittest.TestCase):
         self.assertEqual(one.returncode, 0, one.stderr)
         self.assertEqual(outcome(self.folder("one")), self.alone)
 
-    def test_synchronised_processes_are_near_one(self):
-        """On a given partition: a search's Adam would turn rounding of a small gradient into another environment."""
-        def steps(name):
-            return [event for event in outcome(self.folder(name))[1] if event["event"] == "step"]
+    def test_a_synchronised_step_is_that_of_one_process(self):
+        """One step alone: Adam's first one moves a weight by lr times the sign of its gradient, rounding or not, so that float32
+        runs part from there. tests/train/processes_test.cpp follows several steps in float64."""
+        def first_step(name):
+            return next(event for event in outcome(self.folder(name))[1] if event["event"] == "step")
 
-        words = ("--crop_size", 16, "--max_steps", 3, "--sync_bn", "--partition_source", "factor:colour")
+        words = ("--crop_size", 16, "--max_steps", 1, "--sync_bn", "--partition_source", "factor:colour")
         alone = run([str(BIN / "ipirm-train"), *flags(self.root, "near", *words)])
         self.assertEqual(alone.returncode, 0, alone.stderr)
         for size in (2, 4):
             done = run(torchrun(size, flags(self.root, f"near{size}", *words)))
             self.assertEqual(done.returncode, 0, done.stderr)
-            found, expected = steps(f"near{size}"), steps("near")
-            self.assertEqual(len(found), 3)
-            for a, b in zip(found, expected):
-                for term in ("loss", "contrastive", "penalty"):
-                    self.assertLess(abs(a[term] - b[term]), 1e-5 * abs(b["loss"]), (size, a, b))
+            found, expected = first_step(f"near{size}"), first_step("near")
+            for term in ("loss", "contrastive", "penalty"):
+                self.assertLess(abs(found[term] - expected[term]), 1e-5 * expected["loss"], (size, found, expected))
 
     def test_the_same_ranks_give_the_same_bits(self):
         again = run(torchrun(2, flags(self.root, "again")))
