@@ -20,98 +20,8 @@ import time
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-# --- Eager PyTorch -------------------------------------------------------------------------------
-def position_columns(n):
-    """(2n, 2n-1): for each view its positive, then its negatives in order."""
-    i = torch.arange(2 * n).unsqueeze(1)
-    positive = (i + n) % (2 * n)
-    j = torch.arange(2 * n).expand(2 * n, 2 * n)
-    return torch.cat([positive, j[(j != i) & (j != positive)].view(2 * n, 2 * n - 2)], 1)
-
-
-def soft_contrastive(logits, u, columns):
-    """METHOD 5's contrastive_e of one environment with view weights u."""
-    negatives = u[columns[:, 1:]]
-    scaled = negatives * ((logits.shape[0] - 2) / negatives.sum(1, keepdim=True))
-    weighted = torch.cat([logits[:, :1], logits[:, 1:] + scaled.log()], 1)
-    return (u * -torch.log_softmax(weighted, 1)[:, 0]).sum() / u.sum()
-
-
-def eager_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight):
-    n, num_env = weights.shape
-    w = weights.detach().clone().requires_grad_(True)
-    z = torch.cat([z1, z2])
-    columns = position_columns(n)
-    logits = (z @ z.t()).gather(1, columns)
-    contrastive, penalty = [], []
-    for e in range(num_env):
-        u = w[:, e].repeat(2)
-        contrastive.append(soft_contrastive(logits / temperature, u, columns))
-        ones = torch.ones(1, 2 * n - 1, dtype=z.dtype, requires_grad=True)
-        at_irm = soft_contrastive(logits / irm_temperature * ones, u, columns)
-        penalty.append(torch.autograd.grad(at_irm, ones, create_graph=True)[0].square().sum())
-    contrastive, penalty = torch.stack(contrastive), torch.stack(penalty)
-    grad = torch.autograd.grad(contrastive.mean() + irm_weight * penalty.mean(), w)[0]
-    return contrastive.detach(), penalty.detach(), grad
-
-
-def closed_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight):
-    """METHOD 10 in whole matrices, its letters: no graph. For T' = T and a temperature at which nothing overflows."""
-    assert temperature == irm_temperature
-    (n, num_env), m = weights.shape, 2 * len(weights)
-    z, u = torch.cat([z1, z2]), weights.repeat(2, 1)
-    i = torch.arange(m)
-    logits = z @ z.t() / temperature
-    own = logits[i, (i + n) % m].unsqueeze(1)
-    e = logits.exp()
-    e[i, i] = e[i, (i + n) % m] = 0
-    h = e * logits
-    # Columns stand one place further in rows of later samples than in those of earlier ones.
-    later, earlier = h * (i.unsqueeze(1) % n > i % n), h * (i.unsqueeze(1) % n < i % n)
-    at_later, at_earlier = i + (i < n).long(), i - (i >= n).long()
-    s = u.sum(0)
-    rest = s - 2 * u
-    a, c = u / s, (m - 2) / rest
-    sums = e @ u
-    d = own.exp() + c * sums
-    share, loss, b = own.exp() / d, d.log() - own, a * c / d
-    from_later, from_earlier = later.t() @ b, earlier.t() @ b
-    g = torch.zeros(m, num_env, dtype=z.dtype)
-    g.index_add_(0, at_later, u * from_later).index_add_(0, at_earlier, u * from_earlier)
-    g[0] += (a * (share - 1) * own).sum(0)
-    r_later, r_earlier, tau = g[at_later], g[at_earlier], 2 * irm_weight * g[0]
-    db = 2 * irm_weight * (later @ (r_later * u) + earlier @ (r_earlier * u))
-    da = loss + tau * (share - 1) * own + db * c / d
-    dd = a / d * (1 - tau * share * own - db * c / d)
-    dw = -(dd * sums + db * a / d) * (m - 2) / rest**2
-    grad = 2 * irm_weight * (from_later * r_later + from_earlier * r_earlier) + e.t() @ (dd * c)
-    grad += da / s - 2 * dw + dw.sum(0) - (da * u).sum(0) / s**2
-    return (a * loss).sum(0), g.square().sum(0), (grad[:n] + grad[n:]) / num_env
-
-
-def eager_environment_loss(z1, z2, environment, num_env, temperature, irm_temperature, analytic):
-    """METHOD 4: each environment of each partition on its own."""
-    contrastive, penalty = [], []
-    for partition in environment:
-        for e in range(num_env):
-            members = (partition == e).nonzero().squeeze(1)
-            n = len(members)
-            z = torch.cat([z1[members], z2[members]])
-            logits = (z @ z.t()).gather(1, position_columns(n))
-            target = torch.zeros(2 * n, dtype=torch.long)
-            contrastive.append(torch.nn.functional.cross_entropy(logits / temperature, target))
-            at_irm = logits / irm_temperature
-            if analytic:
-                g = ((torch.softmax(at_irm, 1) - torch.eye(1, 2 * n - 1, dtype=z.dtype)) * at_irm).mean(0)
-            else:
-                ones = torch.ones(1, 2 * n - 1, dtype=z.dtype, requires_grad=True)
-                loss = torch.nn.functional.cross_entropy(at_irm * ones, target)
-                g = torch.autograd.grad(loss, ones, create_graph=True)[0]
-            penalty.append(g.square().sum())
-    shape = (len(environment), num_env)
-    return torch.stack(contrastive).view(shape), torch.stack(penalty).view(shape)
+sys.path.insert(0, str(ROOT / "tests/scripts"))
+from plain_ops import closed_partition_risk, eager_environment_loss, eager_partition_risk, error, unit  # noqa: E402
 
 
 RISKS = {"double backward": eager_partition_risk, "analytic gradient": closed_partition_risk}
@@ -136,14 +46,6 @@ def measure(run, repeats):
         result = run()
         times.append(time.perf_counter() - start)
     return statistics.median(times), (memory_kb("VmHWM") - before) / 1024, result
-
-
-def unit(n, d, dtype=torch.float32):
-    return torch.nn.functional.normalize(torch.randn(n, d, dtype=torch.float64)).to(dtype)
-
-
-def error(found, expected):
-    return ((found.double() - expected).abs().max() / expected.abs().max()).item()
 
 
 def floor_seconds(n, d, num_env, kept, gflops):

@@ -54,6 +54,7 @@ fi
 if [[ -n ${LIBTORCH:-} ]]; then
   [[ -f $LIBTORCH/include/torch/csrc/api/include/torch/torch.h ]] ||
     stop "LIBTORCH=$LIBTORCH holds no include/torch/csrc/api/include/torch/torch.h: name the folder with include/ and lib/ in it"
+  [[ -z ${WITH_NVCC:-} ]] || stop "WITH_NVCC=1 puts nvcc beside the wheel's LibTorch; with LIBTORCH, install the CUDA toolkit that it was built with"
   say "LibTorch: $LIBTORCH (yours)"
 else
   if ! .venv/bin/python -c "import importlib.metadata as m; assert m.version('torch').split('+')[0]=='$TORCH_VERSION'; m.version('numpy')" 2>/dev/null; then
@@ -76,6 +77,7 @@ say "configuring $build/"
 # shellcheck disable=SC2086  # CMAKE_ARGS is a list of words
 quietly .setup/cmake.log cmake -S . -B "$build" -G Ninja -DLIBTORCH="$LIBTORCH" -DIPIRM_SANITIZE= \
   ${CMAKE_ARGS:-}
+say "$(grep -o 'CUDA kernels: .*' .setup/cmake.log || echo 'CUDA kernels: not asked for')"
 say "building with $jobs jobs (10 to 15 minutes on 2 cores the first time, seconds when nothing changed)"
 if [[ -t 1 ]]; then
   ninja -C "$build" -j "$jobs" "$@"

@@ -29,9 +29,22 @@ void* driver() {
 void load_kernels() {
   if (dlopen("libipirm_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr) return;
   const std::string reason = dlerror();
-  if (reason.find("cannot open shared object file") == std::string::npos) {
+  const bool is_absent =
+      reason.starts_with("libipirm_cuda.so:") && reason.find("No such file") != std::string::npos;
+  if (!is_absent) {
     core::log_warning(core::cat("the CUDA kernels don't load: ", reason));
   }
+}
+
+// What the driver says when LibTorch finds no GPU.
+std::string why_no_gpu() {
+  constexpr int kNeeded = 13000;  // CUDA 13.0, the wheel's
+  const auto version_of = reinterpret_cast<int (*)(int*)>(dlsym(driver(), "cuDriverGetVersion"));
+  int version = 0;
+  if (version_of == nullptr || version_of(&version) != 0 || version >= kNeeded)
+    return "the driver reports no GPU";
+  return core::cat("the driver is made for CUDA ", version / 1000, ".", version % 1000 / 10,
+                   ", and this LibTorch needs 13.0; update the driver");
 }
 
 // The reason why CUDA cannot be used, or "" if it can.
@@ -40,7 +53,7 @@ std::string load_cuda() {
   if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     return core::cat("this LibTorch has no CUDA half (", dlerror(), ")");
   }
-  if (!at::globalContext().hasCUDA()) return "the driver reports no GPU";
+  if (!at::globalContext().hasCUDA()) return why_no_gpu();
   load_kernels();
   return "";
 }
@@ -78,6 +91,17 @@ bool cpu_has_bfloat16() {
     if (found != capabilities.end() && found->second.toBool()) return true;
   }
   return false;
+}
+
+// Cards before the A100 have no arithmetic of either kind.
+void warn_on_old_gpu(model::Precision precision, int device) {
+  constexpr int kOldest = 8;
+  const auto gpu = gpu_info(device);
+  if (precision == model::Precision::kFp32 || !gpu || gpu->major >= kOldest) return;
+  core::log_warning(core::cat("--precision ", core::name_of(precision), ": this card (",
+                              to_text(*gpu),
+                              ") has no such arithmetic, so that it is no faster than fp32; use "
+                              "--precision fp32"));
 }
 
 void warn_on_cpu(model::Precision precision) {
@@ -120,6 +144,7 @@ void set_arithmetic(torch::Device device, const Arithmetic& arithmetic) {
   context.setAllowTF32CuDNN(arithmetic.precision == model::Precision::kTf32);
   context.setBenchmarkCuDNN(!arithmetic.deterministic && !arithmetic.sizes_vary);
   if (device.is_cpu()) return warn_on_cpu(arithmetic.precision);
+  warn_on_old_gpu(arithmetic.precision, device.index());
   if (!arithmetic.deterministic) return;
   // cuBLAS reads it when it is first used; without it its sums may differ between runs.
   setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);

@@ -37,7 +37,7 @@ std::optional<std::string> memory_failure(const std::string& what) {
     return cat("an allocation of ", number.substr(0, number.find(' ')), " bytes failed");
   }
   for (const char* words : {"could not create a primitive", "could not create a memory",
-                            "out of memory", "Cannot allocate memory", "Insufficient memory"}) {
+                            "Cannot allocate memory", "Insufficient memory"}) {
     if (what.find(words) != std::string::npos) return words;
   }
   return std::nullopt;
@@ -64,8 +64,6 @@ int run_program(const std::function<int()>& body) {
     return user_error(error.what());
   } catch (const std::bad_alloc&) {
     return user_error(out_of_memory("the machine", ""));
-  } catch (const c10::OutOfMemoryError& error) {
-    return user_error(out_of_memory("the device", core::first_line(error)));
   } catch (const std::filesystem::filesystem_error& error) {
     return user_error(core::first_line(error));
   } catch (const std::system_error& error) {
@@ -74,6 +72,8 @@ int run_program(const std::function<int()>& body) {
     return user_error(cat("a thread could not be started (", error.code().message(),
                           "); lower --workers or OMP_NUM_THREADS, or raise the limit (ulimit -u)"));
   } catch (const std::exception& error) {
+    if (core::tells_of_device_memory(error))
+      return user_error(out_of_memory("the device", core::first_line(error)));
     if (const auto details = memory_failure(core::first_line(error)))
       return user_error(out_of_memory("the machine", *details));
     core::log_debug(error.what());

@@ -42,7 +42,7 @@ std::vector<Field> fields_of(FeaturesConfig& c) {
   network.number("crop_size", &c.crop_size, between(8, 1024),
                  "side of a view where images are stored whole (--image_size 0)");
   network.number("batch_size", &c.batch_size, count_from(1),
-                 "images in a forward pass, fewer where they are larger than 32x32");
+                 "images in a forward pass; on the CPU fewer where they are larger than 32x32");
   network.kind("precision", &c.precision, "of the network's arithmetic");
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;

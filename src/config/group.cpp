@@ -42,8 +42,8 @@ Field& Group::text(const char* name, const char* label, std::string* target, con
   return add(name, label, target, help);
 }
 
-Field& Group::words(const char* name, const KindTarget& target,
-                    const std::vector<std::string>& forms, const char* help) {
+Field& Group::add_words(const char* name, const KindTarget& target,
+                        const std::vector<std::string>& forms, const char* help) {
   Field& field = add(name, joined(forms, "|"), target, help);
   field.choices = forms;
   return field;

@@ -39,27 +39,38 @@ class Group {
     return kind_of<Kind>(name, target, help, label);
   }
 
-  // One of several forms, which `target` reads and writes; they are named in --help and where a
-  // word is none of them.
-  Field& words(const char* name, const KindTarget& target, const std::vector<std::string>& forms,
-               const char* help);
+  // One of several forms, which are named in --help and where a word is none of them. parse(word)
+  // is the value that a form means, or nothing for other words; form_of(value) is a form of it.
+  template <class Value, class Parse, class FormOf>
+  Field& words(const char* name, Value* target, Parse parse, FormOf form_of,
+               const std::vector<std::string>& forms, const char* help) {
+    const auto get = [target, form_of] { return std::optional<std::string>(form_of(*target)); };
+    return add_words(name, {setter(target, parse), get}, forms, help);
+  }
 
  private:
+  Field& add_words(const char* name, const KindTarget& target,
+                   const std::vector<std::string>& forms, const char* help);
+  // Puts what parse(word) means into *target; false where it means nothing.
+  template <class Holder, class Parse>
+  static auto setter(Holder* target, Parse parse) {
+    return [target, parse](const std::string& word) {
+      const auto found = parse(word);
+      if (found) *target = *found;
+      return found.has_value();
+    };
+  }
   Field& add(const char* name, const std::string& label, const Target& target, const char* help);
 
   template <class Kind, class Holder>
   Field& kind_of(const char* name, Holder* target, const char* help, const char* label) {
     const auto names = core::names_of<Kind>();
-    const auto set = [target](const std::string& word) {
-      const auto found = core::find_kind<Kind>(word);
-      if (found) *target = *found;
-      return found.has_value();
-    };
     const auto get = [target]() -> std::optional<std::string> {
       const std::optional<Kind> value = *target;
       return value ? std::optional(core::name_of(*value)) : std::nullopt;
     };
-    Field& field = add(name, label ? label : joined(names, "|"), KindTarget{set, get}, help);
+    Field& field = add(name, label ? label : joined(names, "|"),
+                       KindTarget{setter(target, core::find_kind<Kind>), get}, help);
     field.choices = names;
     return field;
   }

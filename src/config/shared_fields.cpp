@@ -44,13 +44,7 @@ void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& aug
 void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool& deterministic,
                     core::LogLevel& log_level) {
   Group group(fields, "Run");
-  const auto set = [&device](const std::string& text) {
-    const auto parsed = core::parse_device(text);
-    if (parsed) device = *parsed;
-    return parsed.has_value();
-  };
-  const auto get = [&device] { return std::optional(core::device_text(device)); };
-  group.words("device", KindTarget{set, get}, core::device_forms(),
+  group.words("device", &device, core::parse_device, core::device_text, core::device_forms(),
               "where to compute; auto: CUDA where there is one; cuda:N: GPU N, from 0");
   group.flag("deterministic", &deterministic,
              "a GPU gives the same bits again, more slowly; the CPU does so anyway");

@@ -81,13 +81,8 @@ void add_mixup_fields(std::vector<Field>& fields, TrainConfig& c) {
 }
 
 void add_partition_source(Group& group, partition::SourceOptions& source) {
-  const auto set = [&source](const std::string& text) {
-    const auto parsed = partition::parse_source(text);
-    if (parsed) source = *parsed;
-    return parsed.has_value();
-  };
-  const auto get = [&source] { return std::optional(partition::source_text(source)); };
-  group.words("partition_source", KindTarget{set, get}, partition::source_forms(),
+  group.words("partition_source", &source, partition::parse_source, partition::source_text,
+              partition::source_forms(),
               "where partitions come from: the search, chance, or a known factor");
 }
 

@@ -25,6 +25,14 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+bool tells_of_device_memory(const std::exception& error) {
+  const auto line = first_line(error);
+  // The allocator; cuDNN, which tried every algorithm; cuBLAS and cuDNN at their start.
+  for (const char* words : {"out of memory", "was unable to find an engine", "STATUS_ALLOC_FAILED"})
+    if (line.find(words) != std::string::npos) return true;
+  return false;
+}
+
 std::string first_line(const std::exception& error) {
   const std::string what = error.what();
   return what.substr(0, what.find('\n'));

@@ -13,7 +13,7 @@ namespace ipirm::eval {
 namespace {
 
 // On the CPU larger images come in smaller batches, so that a batch needs no more memory than one
-// of 32x32 images. Another device has trained on such batches, and wants much work at a time.
+// of 32x32 images. Another device wants much work at a time, and keeps no graph here.
 int64_t batch_size_of(const data::ViewShape& shape, const RunOptions& options) {
   return options.device.is_cpu()
              ? std::clamp<int64_t>(options.batch_size * 1024 / (shape.height * shape.width), 1,

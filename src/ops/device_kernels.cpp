@@ -14,7 +14,7 @@ void warn_of_missing_kernels(c10::DeviceType device) {
   if (device != c10::DeviceType::CUDA) return;
   TORCH_WARN_ONCE(
       "ipirm: CUDA computes its operators with ATen, exact but slower: libipirm_cuda.so is not "
-      "loaded (src/ops/README.md).");
+      "loaded, or the card is older than compute capability 8.0 (src/ops/README.md).");
 }
 
 }  // namespace ipirm::ops

@@ -1,8 +1,8 @@
 // A table of the kernels that a device has of its own, filled by the library that brings them.
 //
-// libipirm_ops.so knows no device's language. libipirm_cuda.so fills CUDA's row when it
-// is loaded; tests, and whoever plugs a device into PyTorch, fill that of
-// PrivateUse1. Where a row has no kernel, and for float64, the device computes the ATen form.
+// libipirm_ops.so knows no device's language. libipirm_cuda.so fills CUDA's row when it is loaded;
+// tests, and whoever plugs a device into PyTorch, fill that of PrivateUse1. Where a row has no
+// kernel, and for float64, the device computes the ATen form.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -31,21 +31,25 @@ struct DeviceKernels {
   // Both or neither: the backward pass reads the state that its own forward pass left.
   EnvironmentLossForward* environment_loss_forward = nullptr;
   EnvironmentLossBackward* environment_loss_backward = nullptr;
+  // Whether they run on the device of this number: a GPU may be older than what they were compiled
+  // for. nullptr: on all.
+  bool (*run_on)(c10::DeviceIndex) = nullptr;
 };
 
 // The row of a device. Written before the operators are first called there, and not while they
 // run: there is no lock.
 DeviceKernels& device_kernels(c10::DeviceType device);
 
-// Once in a process, where CUDA has no kernels: how to load them.
+// Once in a process, where CUDA has no kernels or none for this card: how to load them.
 void warn_of_missing_kernels(c10::DeviceType device);
 
-// The device's kernel for features of this type, otherwise `aten`.
+// The device's kernel for features of z's type, otherwise `aten`.
 template <c10::DeviceType device, class Kernel>
-Kernel* kernel_or(Kernel* DeviceKernels::*which, at::ScalarType type, Kernel* aten) {
-  if (type != at::kFloat) return aten;
-  Kernel* const kernel = device_kernels(device).*which;
-  if (kernel != nullptr) return kernel;
+Kernel* kernel_or(Kernel* DeviceKernels::*which, const at::Tensor& z, Kernel* aten) {
+  if (z.scalar_type() != at::kFloat) return aten;
+  const auto& row = device_kernels(device);
+  Kernel* const kernel = row.*which;
+  if (kernel != nullptr && (row.run_on == nullptr || row.run_on(z.device().index()))) return kernel;
   warn_of_missing_kernels(device);
   return aten;
 }

@@ -121,7 +121,7 @@ std::tuple<Tensor, Tensor, Tensor> forward_on_device(const Tensor& z1, const Ten
                                                      const Tensor& environment, int64_t num_env,
                                                      double temperature, double irm_temperature) {
   const auto kernel =
-      kernel_or<device>(&DeviceKernels::environment_loss_forward, z1.scalar_type(), &aten_forward);
+      kernel_or<device>(&DeviceKernels::environment_loss_forward, z1, &aten_forward);
   return kernel(z1, z2, environment, num_env, temperature, irm_temperature);
 }
 template <c10::DeviceType device>
@@ -130,8 +130,8 @@ std::tuple<Tensor, Tensor> backward_on_device(const Tensor& grad_contrastive,
                                               const Tensor& z2, const Tensor& environment,
                                               const Tensor& state, int64_t num_env,
                                               double temperature, double irm_temperature) {
-  const auto kernel = kernel_or<device>(&DeviceKernels::environment_loss_backward, z1.scalar_type(),
-                                        &aten_backward);
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::environment_loss_backward, z1, &aten_backward);
   return kernel(grad_contrastive, grad_penalty, z1, z2, environment, state, num_env, temperature,
                 irm_temperature);
 }

@@ -67,8 +67,7 @@ template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
                double irm_temperature, double irm_weight, bool nonorm,
                const std::optional<Tensor>& index) {
-  const auto kernel =
-      kernel_or<device>(&DeviceKernels::partition_risk, z1.scalar_type(), &aten::partition_risk);
+  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk, z1, &aten::partition_risk);
   return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
 }
 

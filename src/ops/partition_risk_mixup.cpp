@@ -75,8 +75,8 @@ template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
                const std::optional<Tensor>& partner, double temperature, double irm_weight,
                bool nonorm) {
-  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1.scalar_type(),
-                                        &aten::partition_risk_mixup);
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1, &aten::partition_risk_mixup);
   return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
 }
 

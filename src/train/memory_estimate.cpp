@@ -21,6 +21,9 @@ std::optional<int64_t> batch_that_fits(torch::Device device,
   if (memory == nullptr) return std::nullopt;
   try {
     const auto peak_of = [&](int64_t batch_size) {
+      // cuDNN tries its algorithms at the first step of a size, with memory of which the later ones
+      // need nothing.
+      step(batch_size);
       memory->emptyCache();
       memory->resetPeakStats(device.index());
       step(batch_size);

@@ -112,8 +112,8 @@ bool Trainer::minimize(int64_t epoch) {
     state_is_half_changed_ = true;
     try {
       history_.add(step_->run(state_.model, state_.adam, step_input(*batch, order)));
-    } catch (const c10::OutOfMemoryError&) {
-      suggest_batch_size(batch->views[0].sizes());
+    } catch (const std::exception& error) {
+      if (core::tells_of_device_memory(error)) suggest_batch_size(batch->views[0].sizes());
       throw;
     }
     ++position.step;

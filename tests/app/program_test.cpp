@@ -33,6 +33,11 @@ TEST(RunProgram, MemoryThatRunsOutIsTheUsersToMend) {
                                     "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 ...");
                  }),
                  {"the device has no memory left (CUDA out of memory.", "--batch_size"});
+  // What cuDNN's convolutions say where their work space does not fit, and cuBLAS at its start.
+  for (const char* words : {"FIND was unable to find an engine to execute this computation",
+                            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"})
+    expect_refused(outcome_of([&] { TORCH_CHECK(false, words); }),
+                   {"the device has no memory left (", words, "--batch_size"});
   // The CPU's allocator, asked for more than any machine has.
   expect_refused(outcome_of([] { at::empty({int64_t{1} << 50}, at::kFloat); }),
                  {"an allocation of 4503599627370496 bytes failed", "--resume"});

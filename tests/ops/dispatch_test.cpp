@@ -187,12 +187,18 @@ TEST(Dispatch, ADeviceTakesItsKernelsFromTheTableForFloat32) {
   row = {};
   call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
   EXPECT_EQ(calls, 0);
-  row = {counted_risk, counted_mixup, counted_forward, counted_backward};
+  row = {counted_risk, counted_mixup, counted_forward, counted_backward, nullptr};
   call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
   EXPECT_EQ(calls, 4);
   call_all(c10::DispatchKey::PrivateUse1, in);  // float64 stays with ATen
   call_all(c10::DispatchKey::CPU, in.to(torch::kFloat32));
   EXPECT_EQ(calls, 4);
+  row.run_on = [](c10::DeviceIndex) { return false; };  // a card older than they are
+  call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
+  EXPECT_EQ(calls, 4);
+  row.run_on = [](c10::DeviceIndex) { return true; };
+  call_all(c10::DispatchKey::PrivateUse1, in.to(torch::kFloat32));
+  EXPECT_EQ(calls, 8);
   row = before;
 }
 

@@ -14,6 +14,7 @@ try:
 except ImportError:
     sys.exit("bench_step: this Python has no torch; run scripts/setup.sh, or set PYTHON to one that has it")
 from plain_resnet import ARCHITECTURES, Net
+from plain_training import simclr_loss
 
 TEMPERATURE = 0.5
 TRAIN_SAMPLES = 1437  # of ColoredDigits
@@ -48,17 +49,6 @@ def parse():
     return options
 
 
-def info_nce(z1, z2):
-    """The baseline's loss as SimCLR code commonly has it, eager: mean of -log(pos / sum over all but itself)."""
-    z = torch.cat([z1, z2])
-    views = z.shape[0]
-    similarity = torch.exp(torch.mm(z, z.t()) / TEMPERATURE)
-    others = ~torch.eye(views, dtype=torch.bool, device=z.device)
-    total = similarity.masked_select(others).view(views, -1).sum(dim=-1)
-    positive_pair = torch.exp((z1 * z2).sum(dim=-1) / TEMPERATURE)
-    return -torch.log(torch.cat([positive_pair, positive_pair]) / total).mean()
-
-
 class PlainPyTorch:
     """Steps on two random batches that never change: without any loading, which is in its favour."""
 
@@ -74,7 +64,7 @@ class PlainPyTorch:
     def step(self):
         with torch.autocast(self.options.device, torch.bfloat16, enabled=self.bf16):
             projections = [self.net(view)[1].float() for view in self.views]
-        loss = info_nce(*projections)
+        loss = simclr_loss(*projections, TEMPERATURE)
         self.adam.zero_grad()
         loss.backward()
         self.adam.step()

@@ -1,43 +1,28 @@
 # SIGKILL at 20 random moments, also at start-up, inside searches and saves: the resumed run ends as one that was never stopped.
 """Standard library alone. Weights, partitions and text files must be the same to the byte, metric lines but for times.
 Moments are counted in what a run has written, not in seconds: they stay where they are beside other load."""
-import json
 import os
 import pathlib
 import random
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import small_run  # noqa: E402
+from small_run import outcome, written  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin"))
 ENV = dict(os.environ, OMP_NUM_THREADS="1")
 KILLS = 20
 MOMENTS = ("step", "search", "save", "start")  # the last: before anything is written, or while a state is taken up again
-TIMES = ("seconds", "samples_per_second")
 
 
 def command(root, name, *more):
-    return [str(word) for word in (
-        BIN / "ipirm-train", "--dataset", "ColoredDigits", "--arch", "resnet18", "--width", 16, "--feature_dim", 8,
-        "--batch_size", 128, "--crop_size", 8, "--epochs", 3, "--workers", 1, "--device", "cpu", "--offline", "--random_init", "--retain_group",
-        "--maximize_passes", 8, "--maximize_batch", 300, "--maximize_iter", 1, "--log_every", 2, "--eval_every", 2,
-        "--save_every", 2, "--save_minutes", .002, "--results_root", root, "--name", name, "--log_level", "warning", *more)]
-
-
-def outcome(folder):
-    """All that a run leaves but its state, times left out."""
-    files = {path.name: path.read_bytes() for path in folder.iterdir()
-             if path.name.startswith(("model_", "GroupResults_")) or path.name in ("log.txt", "knn_result.txt")}
-    events = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return files, [{key: value for key, value in event.items() if key not in TIMES} for event in events]
-
-
-def written(folder, word):
-    """How often `word` stands in what the run has written so far."""
-    path = folder / "metrics.jsonl"
-    return path.read_text().count(word) if path.exists() else 0
+    return small_run.command(BIN / "ipirm-train", root, name, *more)
 
 
 class Kill(unittest.TestCase):

@@ -14,13 +14,12 @@ except ImportError:
     sys.exit(77)
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from plain_ops import unit  # noqa: E402
+
 LIBRARY = str(pathlib.Path(os.environ["IPIRM_BIN"]).parent / "lib/libipirm_ops.so")
 torch.ops.load_library(LIBRARY)
 OPS = torch.ops.ipirm
-
-
-def unit(n, d, dtype=torch.float64):
-    return torch.nn.functional.normalize(torch.randn(n, d, dtype=torch.float64)).to(dtype)
 
 
 def standard_error(call):

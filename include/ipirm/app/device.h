@@ -13,7 +13,8 @@ namespace ipirm::app {
 
 // Loads LibTorch's CUDA half at run time, so that programs start quickly and run on machines
 // without it. Throws UserError when CUDA is asked for and cannot be used, or has no GPU of that
-// number, with the reason. Call it before any other use of a device.
+// number, with the reason. Call it before any other use of a device, and before torch::manual_seed,
+// after which LibTorch no longer looks for its CUDA half.
 torch::Device choose_device(const core::DeviceChoice& choice);
 
 // How a process computes.

@@ -38,6 +38,10 @@ std::string cat(const Args&... args) {
 // line.
 std::string first_line(const std::exception& error);
 
+// Whether it says that a device's memory ran out. PyTorch has a type for that, but not where cuDNN
+// or cuBLAS wanted the memory: then the words are all there is.
+bool tells_of_device_memory(const std::exception& error);
+
 // For "did you mean" hints: the shortest name that begins with `word`, since people leave out ends;
 // otherwise the nearest by edit distance, or "" if none is within a third of the word's length (at
 // least 2 edits).

@@ -16,6 +16,9 @@ function(ipirm_no_cuda reason)
 endfunction()
 
 set(cuda_wheels ${LIBTORCH}/../nvidia/cu13)  # the wheel's own CUDA; WITH_NVCC=1 scripts/setup.sh puts nvcc there
+foreach(found IPIRM_NVCC IPIRM_CUDART IPIRM_CUDA_HEADERS)
+  unset(${found} CACHE)  # looked for each time: WITH_NVCC=1 may have brought the right ones
+endforeach()
 find_program(IPIRM_NVCC nvcc HINTS ${cuda_wheels}/bin ENV CUDA_HOME PATHS /usr/local/cuda PATH_SUFFIXES bin)
 if(NOT IPIRM_NVCC)
   ipirm_no_cuda("nvcc is not found (WITH_NVCC=1 scripts/setup.sh installs it)")

@@ -15,7 +15,7 @@ EnvironmentLossBackward environment_loss_backward_kernels;
 // All of them, for a row of the table.
 inline DeviceKernels all_kernels() {
   return {partition_risk_kernels, partition_risk_mixup_kernels, environment_loss_forward_kernels,
-          environment_loss_backward_kernels};
+          environment_loss_backward_kernels, nullptr};
 }
 
 }  // namespace ipirm::ops::cuda

@@ -18,7 +18,16 @@ void launch_on(const at::Tensor& tensor, const char* what,
 namespace {
 
 [[maybe_unused]] const bool kFilled = [] {
-  device_kernels(at::kCUDA) = all_kernels();
+  auto& row = device_kernels(at::kCUDA);
+  row = all_kernels();
+  // They were compiled for 8.0 and above (cuda.cmake).
+  row.run_on = [](c10::DeviceIndex device) {
+    constexpr int kOldest = 8;
+    int major = 0;
+    return cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) ==
+               cudaSuccess &&
+           major >= kOldest;
+  };
   return true;
 }();
 
