@@ -5,6 +5,7 @@
 #include "ipirm/core/to_device.h"
 #include "ipirm/dist/check_alike.h"
 #include "ipirm/train/partition_source.h"
+#include "ipirm/train/search_team.h"
 
 namespace ipirm::train {
 namespace {
@@ -32,7 +33,8 @@ class Search : public PartitionSource {
           progress.update(pass.pass + 1,
                           core::cat("risk ", core::with_digits(pass.risk, 4), ", best ",
                                     core::with_digits(pass.best_risk, 4)));
-        });
+        },
+        team_of(views_.group));
     if (result.interrupted) return std::nullopt;
     return result;
   }
