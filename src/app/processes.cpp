@@ -3,19 +3,21 @@
 
 #include <torch/version.h>
 
+#include <chrono>
+#include <cmath>
 #include <set>
 #include <sstream>
 
 #include "ipirm/core/error.h"
-#include "ipirm/dist/check_alike.h"
 
 namespace ipirm::app {
 namespace {
 
 // The lines of a YAML file of settings, without those that a host may have of its own.
 std::string shared_settings(const std::string& yaml) {
-  static const std::set<std::string> kOwn = {"device",      "workers",      "data_root",
-                                             "factors_csv", "results_root", "log_level"};
+  static const std::set<std::string> kOwn = {
+      "device",     "workers",         "data_root", "factors_csv", "results_root", "log_level",
+      "model_path", "downstream_root", "view1",     "view2",       "init",         "out"};
   std::istringstream lines(yaml);
   std::string kept;
   for (std::string line; std::getline(lines, line);) {
@@ -45,21 +47,24 @@ core::DeviceChoice own_device(const core::DeviceChoice& choice, const dist::Laun
   return {choice.kind, launch.local_rank};
 }
 
-void check_processes_alike(dist::Group& group, const std::string& yaml,
-                           const data::Fingerprint& data) {
-  if (group.is_alone()) return;
-  dist::check_alike(group, {{"versions", core::cat(core::version(), "\n", TORCH_VERSION)},
-                            {"builds", dist::build_text()},
-                            {"settings", shared_settings(yaml)},
-                            {"data", data::to_text(data)}});
+std::shared_ptr<dist::Group> join(const dist::Launch& launch, torch::Device device,
+                                  double timeout_minutes) {
+  return dist::connect(launch, device,
+                       std::chrono::milliseconds(std::llround(timeout_minutes * 60 * 1000)));
 }
 
-void require_one_process(const std::string& program) {
-  const auto launch = dist::read_launch();
-  if (launch.is_alone()) return;
-  if (launch.rank != 0) core::set_log_prefix(core::cat("rank ", launch.rank, ": "));
-  throw core::UserError(core::cat(program, " is one process, not ", launch.size,
-                                  ": start it without torchrun, srun or mpirun"));
+void leave(dist::Group& group) {
+  group.agreement().finish();
+  group.barrier();
+}
+
+void check_processes_alike(dist::Group& group, const std::string& yaml, const dist::Facts& data) {
+  if (group.is_alone()) return;
+  dist::Facts facts = {{"versions", core::cat(core::version(), "\n", TORCH_VERSION)},
+                       {"builds", dist::build_text()},
+                       {"settings", shared_settings(yaml)}};
+  facts.insert(facts.end(), data.begin(), data.end());
+  dist::check_alike(group, facts);
 }
 
 }  // namespace ipirm::app

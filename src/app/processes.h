@@ -8,7 +8,7 @@
 
 #include "ipirm/core/device_kind.h"
 #include "ipirm/core/log.h"
-#include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/check_alike.h"
 #include "ipirm/dist/connect.h"
 
 namespace ipirm::app {
@@ -21,12 +21,16 @@ dist::Launch introduce(core::LogLevel level);
 // GPU for several processes.
 core::DeviceChoice own_device(const core::DeviceChoice& choice, const dist::Launch& launch);
 
-// Throws UserError where ranks run other programs, settings (as YAML) or data than rank 0. Settings
-// that each host has of its own (folders, threads) may differ.
-void check_processes_alike(dist::Group& group, const std::string& yaml,
-                           const data::Fingerprint& data);
+// The group of the launch's processes, in which nobody waits longer than so many minutes. Throws
+// UserError where they do not meet.
+std::shared_ptr<dist::Group> join(const dist::Launch& launch, torch::Device device,
+                                  double timeout_minutes);
+// The end of the work, to which all ranks come: nobody leaves while another one still waits for an
+// answer. Throws LostError.
+void leave(dist::Group& group);
 
-// Throws UserError unless this process was started alone: what `program` does is one process's.
-void require_one_process(const std::string& program);
+// Throws UserError where ranks run other programs, settings (as YAML) or data than rank 0. Settings
+// that each host has of its own (folders and files, threads) may differ. data: their content.
+void check_processes_alike(dist::Group& group, const std::string& yaml, const dist::Facts& data);
 
 }  // namespace ipirm::app

@@ -6,7 +6,6 @@
 #include <torch/utils.h>
 
 #include <chrono>
-#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -201,7 +200,7 @@ bool train_in(const std::shared_ptr<dist::Group>& group, const config::TrainConf
       !group->is_first() || (config.resume && train::StateStore::holds_state(path));
   auto state = first_state(config, *data.sets.train, device, resuming);
   if (config.sync_bn && !group->is_alone()) state.model->synchronise_batch_norm(group);
-  check_processes_alike(*group, yaml, *state.data);
+  check_processes_alike(*group, yaml, {{"data", data::to_text(*state.data)}});
   const auto results = open_results(config, path, yaml, *group);
   auto parts = make_parts(config, data.sets, data.views, device, path,
                           results ? results->texts.get() : nullptr, state);
@@ -233,15 +232,13 @@ int run_train(const config::TrainConfig& config) {
   set_arithmetic(device, {.precision = config.precision,
                           .deterministic = config.deterministic,
                           .sizes_vary = config.loss.mixup.on});
-  const auto group = dist::connect(
-      launch, device, std::chrono::milliseconds(std::llround(config.dist_timeout * 60 * 1000)));
+  const auto group = join(launch, device, config.dist_timeout);
   dist::check_divides(config.train.batch_size, *group);
   const auto path =
       fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;
   const bool done = train_in(group, config, device, path);
   const bool stopped = !done && group->agreement().stop();
-  group->agreement().finish();
-  group->barrier();  // nobody leaves while another one still waits for an answer
+  leave(*group);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   if (done)
     core::log_info(

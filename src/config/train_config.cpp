@@ -105,8 +105,7 @@ void add_process_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Several processes (torchrun, srun, mpirun)");
   group.flag("sync_bn", &c.sync_bn,
              "BatchNorm's statistics over the whole batch, not each process's share");
-  group.number("dist_timeout", &c.dist_timeout, above(0),
-               "minutes after which a process that waits for another one ends");
+  add_dist_timeout(fields, c.dist_timeout);
 }
 
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {

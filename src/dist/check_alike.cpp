@@ -41,6 +41,19 @@ std::string first_difference(const std::string& own, const std::string& first) {
   }
 }
 
+Hash hash_of(const torch::Tensor& tensor) {
+  const auto memory = tensor.detach().cpu().contiguous();
+  Hash hash;
+  hash.add(static_cast<const char*>(memory.const_data_ptr()), memory.nbytes());
+  return hash;
+}
+
+std::string in_hexadecimal(const Hash& hash) {
+  std::ostringstream text;
+  text << std::hex << hash.value();
+  return text.str();
+}
+
 std::string text_of(const torch::Tensor& bytes) {
   const auto* first = reinterpret_cast<const char*>(bytes.const_data_ptr<uint8_t>());
   return {first, std::find(first, first + bytes.numel(), '\0')};
@@ -76,11 +89,8 @@ void check_alike(Group& group, const Facts& facts) {
 
 void check_same(Group& group, const torch::Tensor& tensor, const std::string& what) {
   if (group.is_alone()) return;
-  const auto memory = tensor.detach().cpu().contiguous();
-  Hash hash;
-  hash.add(static_cast<const char*>(memory.const_data_ptr()), memory.nbytes());
-  const auto all =
-      group.gather(torch::full({1}, static_cast<int64_t>(hash.value()), torch::kInt64));
+  const auto value = static_cast<int64_t>(hash_of(tensor).value());
+  const auto all = group.gather(torch::full({1}, value, torch::kInt64));
   const auto* hashes = all.const_data_ptr<int64_t>();
   const auto* other = std::find_if_not(hashes, hashes + all.numel(),
                                        [&](int64_t found) { return found == hashes[0]; });
@@ -96,9 +106,11 @@ std::string build_text() {
   std::array<char, 1 << 16> buffer;
   while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0)
     hash.add(buffer.data(), static_cast<size_t>(file.gcount()));
-  std::ostringstream text;
-  text << std::hex << hash.value();
-  return text.str();
+  return in_hexadecimal(hash);
+}
+
+std::string content_text(const torch::Tensor& tensor) {
+  return core::cat(tensor.scalar_type(), " ", tensor.sizes(), " ", in_hexadecimal(hash_of(tensor)));
 }
 
 }  // namespace ipirm::dist

@@ -17,12 +17,12 @@ int64_t Shares::first_of(int64_t rank) const {
 int64_t Shares::size_of(int64_t rank) const { return first_of(rank + 1) - first_of(rank); }
 
 std::vector<int64_t> own_part(const std::vector<int64_t>& order, int64_t batch_size,
-                              const Group& group) {
+                              const Group& group, int64_t least) {
   if (group.is_alone()) return order;
   const auto size = static_cast<int64_t>(order.size());
   std::vector<int64_t> own;
   for (int64_t start = 0; start < size; start += batch_size) {
-    const Shares shares(std::min(batch_size, size - start), group);
+    const Shares shares(std::min(batch_size, size - start), group, least);
     const auto first = order.begin() + start + shares.first();
     own.insert(own.end(), first, first + shares.size());
   }

@@ -39,14 +39,20 @@ int64_t test_batch_size(const data::ImageSet& set, const RunOptions& options) {
 
 std::unique_ptr<data::Loader> linear_views(const data::ImageSet& set,
                                            const augment::AugmentOptions& augment, uint64_t seed,
-                                           int64_t epoch, int64_t batch_size,
+                                           int64_t epoch, int64_t batch_size, int64_t least,
                                            const RunOptions& options) {
   auto [shape, make] = augment::augmented_views(
       set, augment, {seed, core::Purpose::kLinearView, static_cast<uint64_t>(epoch)});
   const core::KeyedRandom order(seed, core::Purpose::kLinearOrder, static_cast<uint64_t>(epoch));
-  return std::make_unique<data::Loader>(core::permutation(order, set.size()), batch_size,
-                                        /*drop_last=*/false, /*num_views=*/1, shape,
-                                        std::move(make), options.loader);
+  auto own =
+      dist::own_part(core::permutation(order, set.size()), batch_size, *options.group, least);
+  return std::make_unique<data::Loader>(
+      std::move(own), dist::Shares(batch_size, *options.group, least).largest(),
+      /*drop_last=*/false, /*num_views=*/1, shape, std::move(make), options.loader);
+}
+
+data::ViewShape linear_shape(const data::ImageSet& set, const augment::AugmentOptions& augment) {
+  return augment::augmented_views(set, augment, {0, core::Purpose::kLinearView, 0}).shape;
 }
 
 }  // namespace ipirm::eval

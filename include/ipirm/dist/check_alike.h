@@ -23,5 +23,7 @@ void check_same(Group& group, const torch::Tensor& tensor, const std::string& wh
 
 // A hash of this program's own file, which tells one build from another.
 std::string build_text();
+// A hash of a tensor's shape and bits.
+std::string content_text(const torch::Tensor& tensor);
 
 }  // namespace ipirm::dist

@@ -37,8 +37,9 @@ class Shares {
 };
 
 // This rank's part of each batch of an order of samples, one after the other: what it loads.
+// least: as in Shares.
 std::vector<int64_t> own_part(const std::vector<int64_t>& order, int64_t batch_size,
-                              const Group& group);
+                              const Group& group, int64_t least = 1);
 
 // Throws UserError, with the nearest that is right, unless the ranks' shares of a batch are of one
 // size of at least 2 (BatchNorm needs 2).
