@@ -73,17 +73,13 @@ Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, double te
                                       nonorm, index, team);
 }
 
-// Kernels of the device's own know nothing of teams: each member computes all pairs.
 template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
                double irm_temperature, double irm_weight, bool nonorm,
                const std::optional<Tensor>& index, const TeamPointer& team) {
-  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk, z1, &aten::partition_risk);
-  if (team && kernel == &aten::partition_risk) {
-    return aten::shared_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight,
-                                       nonorm, index, team);
-  }
-  return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::partition_risk, z1, &aten::shared_partition_risk);
+  return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index, team);
 }
 
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, double, double, double, bool,

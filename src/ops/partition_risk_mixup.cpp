@@ -80,18 +80,13 @@ Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Ten
                                             nonorm, team);
 }
 
-// Kernels of the device's own know nothing of teams: each member computes all pairs.
 template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
                const std::optional<Tensor>& partner, double temperature, double irm_weight,
                bool nonorm, const TeamPointer& team) {
-  const auto kernel =
-      kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1, &aten::partition_risk_mixup);
-  if (team && kernel == &aten::partition_risk_mixup) {
-    return aten::shared_partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight,
-                                             nonorm, team);
-  }
-  return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
+  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1,
+                                        &aten::shared_partition_risk_mixup);
+  return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm, team);
 }
 
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, const Tensor&,

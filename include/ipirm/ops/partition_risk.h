@@ -39,8 +39,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> partition_risk(
     const std::optional<at::Tensor>& index = std::nullopt);
 
 // The same by a team whose members have the same arguments: each computes its share of the pairs,
-// and all return the same bits, which agree with partition_risk()'s up to rounding. A device that
-// has kernels of its own computes all pairs in every member instead.
+// and all return the same bits, which agree with partition_risk()'s up to rounding.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> shared_partition_risk(
     const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, double temperature,
     double irm_temperature, double irm_weight, bool nonorm, const std::optional<at::Tensor>& index,
