@@ -8,6 +8,7 @@
 #   DOWNSTREAM_ROOT  the linear evaluation's results           (downstream/ of the repository)
 #   NAME             the run's name                            (the reference's for the recipe, such as IPIRM_STL_epoch400)
 #   BIN              folder of ipirm-train and ipirm-linear    (build/bin/ of the repository)
+#   NPROC            processes that train and evaluate together, one a GPU (1); torchrun of .venv/ or of PATH starts them
 #   LINEAR_ARGS      further flags of ipirm-linear alone, separated by spaces
 #
 # Further flags go to each of the two programs that has them: --offline to ipirm-train, --bn to ipirm-linear, --precision and
@@ -68,7 +69,14 @@ train_and_evaluate() {
     if ((to_linear)); then linear_args+=("$argument"); fi
   done
 
-  "$bin/ipirm-train" --config "$repository/configs/$config" --dataset "$dataset" --data_root "$data_root" \
+  local -a launcher=()
+  if ((${NPROC:-1} > 1)); then
+    local torchrun=$repository/.venv/bin/torchrun
+    [[ -x $torchrun ]] || torchrun=$(command -v torchrun) ||
+      { echo "error: NPROC=$NPROC needs torchrun, which comes with PyTorch: run scripts/setup.sh, or put it into PATH" >&2; exit 2; }
+    launcher=("$torchrun" --no-python --standalone --nproc_per_node "$NPROC")
+  fi
+  ${launcher[@]+"${launcher[@]}"} "$bin/ipirm-train" --config "$repository/configs/$config" --dataset "$dataset" --data_root "$data_root" \
     --results_root "$results_root" --name "$name" --device "$device" ${train_args[@]+"${train_args[@]}"}
 
   local run=$results_root/$dataset/$name epoch model
@@ -82,7 +90,7 @@ train_and_evaluate() {
   fi
   if [[ $model -nt $downstream_root/$dataset/$name/result.txt ]]; then existing=--overwrite; fi
   case " ${LINEAR_ARGS:-} " in *' --resume '* | *' --overwrite '*) existing= ;; esac
-  "$bin/ipirm-linear" --model_path "$model" --dataset "$dataset" --data_root "$data_root" \
+  ${launcher[@]+"${launcher[@]}"} "$bin/ipirm-linear" --model_path "$model" --dataset "$dataset" --data_root "$data_root" \
     --downstream_root "$downstream_root" --name "$name" --device "$device" --txt ${existing:+"$existing"} \
     ${linear_args[@]+"${linear_args[@]}"} ${last_args[@]+"${last_args[@]}"}
 }

@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "ops": set(),
     "data": set(),
     "augment": {"data"},
-    "model": set(),
+    "model": {"dist"},
     "loss": {"ops"},
     "partition": {"ops", "loss"},
     "checkpoint": set(),

@@ -8,6 +8,7 @@
 
 #include "app/architecture.h"
 #include "app/outputs.h"
+#include "app/processes.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -17,7 +18,10 @@
 #include "ipirm/core/files.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/data/fingerprint.h"
 #include "ipirm/data/image_set.h"
+#include "ipirm/dist/check_alike.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/model/model.h"
 
@@ -86,48 +90,94 @@ void write_labels(const data::ImageSet& set, const fs::path& path) {
   });
 }
 
-}  // namespace
+// Writes the features of the set's images, batch by batch where one process has all of them; of
+// several, which share them out, rank 0 writes what was gathered. False once the ranks stop, with
+// nothing written.
+bool write_features(const config::FeaturesConfig& config, model::Model& model,
+                    const data::ImageSet& set, const eval::RunOptions& run,
+                    const std::string& label) {
+  const std::vector<int64_t> shape = {set.size(), eval::feature_width(model, config.feature)};
+  const auto write = [&](const auto& give) {
+    checkpoint::write_npy(config.out, shape, torch::kFloat32, give);
+  };
+  auto& group = *run.group;
+  if (!group.is_alone()) {
+    const auto own = eval::embed_test_views(model, set, run, label, config.feature);
+    if (!own.defined()) return false;
+    const auto all = dist::gather_rows(group, own, {set.size(), group});
+    if (group.is_first()) write([&](const checkpoint::AppendBlock& append) { append(all); });
+    return true;
+  }
+  try {
+    write([&](const checkpoint::AppendBlock& append) {
+      if (!eval::visit_test_views(model, set, run, label, config.feature, append))
+        throw Interrupted();
+    });
+  } catch (const Interrupted&) {
+    return false;
+  }
+  return true;
+}
 
-int run_features(const config::FeaturesConfig& config) {
-  core::set_log_level(config.log_level);
-  const auto start = std::chrono::steady_clock::now();
-  const auto labels = labels_path(config);
-  check_outputs({config.out, labels}, {config.model_path, config.data.factors_csv},
+// Refuses files that cannot or must not be written: rank 0's, which alone writes.
+void check_out(const config::FeaturesConfig& config, const dist::Group& group) {
+  if (!group.is_first()) return;
+  check_outputs({config.out, labels_path(config)}, {config.model_path, config.data.factors_csv},
                 "read by this program", config.overwrite);
   try_output(config.out);
-  core::check_threads(at::get_num_threads() + config.loader.workers);
-  const auto device = choose_device(config.device);
-  const bool bf16 = config.precision == model::Precision::kBf16;
-  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
+}
+
+// Writes features and labels with the ranks of the group; false once they stop.
+bool run_in(const std::shared_ptr<dist::Group>& group, const config::FeaturesConfig& config,
+            torch::Device device) {
+  const auto start = std::chrono::steady_clock::now();
+  check_out(config, *group);
   auto model = read_model(config, device);
   const auto sets = data::open_data_sets(config.data);
   const auto& set = part_of(sets, config);
-  eval::RunOptions run{device, bf16, data::for_device(config.loader, device), config.batch_size,
-                       config.crop_size};
+  if (!group->is_alone()) {
+    std::string weights;
+    for (const auto& tensor : model->parameters()) weights += dist::content_text(tensor) + '\n';
+    check_processes_alike(
+        *group, to_yaml(config),
+        {{"weights", weights}, {"data", data::to_text(data::fingerprint_of(set))}});
+  }
+  const eval::RunOptions run{device,
+                             config.precision == model::Precision::kBf16,
+                             data::for_device(config.loader, device),
+                             config.batch_size,
+                             config.crop_size,
+                             group};
   const auto kind = core::name_of(config.feature), part = core::name_of(config.split);
   core::log_info(cat("ipirm-features ", core::version(), "  ", describe(device), ", ",
                      core::name_of(config.precision)));
   core::log_info(cat(config.model_path, "  ", core::name_of(model->options().arch), " of width ",
                      model->options().width, "  on ", core::name_of(config.data.dataset), "  ",
                      set.size(), " ", part, " images"));
-  const int64_t width = eval::feature_width(model, config.feature);
-  try {
-    checkpoint::write_npy(config.out, {set.size(), width}, torch::kFloat32,
-                          [&](const checkpoint::AppendBlock& append) {
-                            if (!eval::visit_test_views(model, set, run, cat(kind, " of ", part),
-                                                        config.feature, append))
-                              throw Interrupted();
-                          });
-  } catch (const Interrupted&) {
+  if (!write_features(config, model, set, run, cat(kind, " of ", part))) {
     core::log_info(cat("stopped; nothing was written to ", config.out));
-    return kExitInterrupted;
+    return false;
   }
-  write_labels(set, labels);
+  if (group->is_first()) write_labels(set, labels_path(config));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   core::log_info(cat("done in ", core::human_duration(seconds.count()), "  ", config.out, "  ",
-                     kind, ", ", set.size(), " rows of ", width, ";  ", labels.string(), "  ",
-                     heading(set, !set.name(0).empty())));
-  return kExitOk;
+                     kind, ", ", set.size(), " rows of ",
+                     eval::feature_width(model, config.feature), ";  ",
+                     labels_path(config).string(), "  ", heading(set, !set.name(0).empty())));
+  return true;
+}
+
+}  // namespace
+
+int run_features(const config::FeaturesConfig& config) {
+  const auto launch = introduce(config.log_level);
+  core::check_threads(at::get_num_threads() + config.loader.workers);
+  const auto device = choose_device(own_device(config.device, launch));
+  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
+  const auto group = join(launch, device, config.dist_timeout);
+  const bool done = run_in(group, config, device);
+  leave(*group);
+  return done ? kExitOk : kExitInterrupted;
 }
 
 }  // namespace ipirm::app

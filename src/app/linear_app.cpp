@@ -13,6 +13,7 @@
 #include "app/image_sizes.h"
 #include "app/linear_folder.h"
 #include "app/linear_state.h"
+#include "app/processes.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -24,6 +25,7 @@
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/eval/linear_probe.h"
 #include "ipirm/model/model.h"
 #include "ipirm/observe/console.h"
@@ -99,7 +101,18 @@ void resume(const config::LinearConfig& config, LinearFolder& folder, eval::Line
   state = std::move(found);
 }
 
-// Every epoch that is left, with what is written after it. False once interrupted.
+// Rank 0's epoch and probe, which it may have read from a state, for all.
+void share_state(dist::Group& group, eval::LinearProbe& probe, LinearState& state) {
+  if (group.is_alone()) return;
+  auto own = probe.state();
+  own.emplace_back("epoch", torch::tensor(state.epoch, torch::kInt64));
+  const auto first = dist::from_first(group, own);
+  if (group.is_first()) return;
+  state.epoch = first.back().second.item<int64_t>();
+  probe.restore(first, "the state of rank 0");
+}
+
+// Every epoch that is left, with what is written after it. False once the ranks stop.
 bool run_epochs(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
                 std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
   observe::Console console;
@@ -167,43 +180,28 @@ void open_folder(const config::LinearConfig& config, LinearFolder& folder,
   if (config.resume) core::log_info("nothing to resume here yet: starting from the beginning");
 }
 
-}  // namespace
-
-int run_linear(const config::LinearConfig& config) {
-  core::set_log_level(config.log_level);
-  if (config.check_data)
-    return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
-  core::check_threads(at::get_num_threads() + config.loader.workers);
-  const auto device = choose_device(config.device);
-  const bool bf16 = config.precision == model::Precision::kBf16;
-  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
+// The data to evaluate on. Throws UserError where they do not do.
+data::DataSets open_data(const config::LinearConfig& config) {
   warn_about_sizes(config.data, config.augment);
-  const auto sets = data::open_data_sets(config.data);
+  auto sets = data::open_data_sets(config.data);
   require_accuracy(sets);
   check_test_images(sets, config.loader.workers);
-  if (core::interrupted()) return kExitInterrupted;
-  auto model = load_model(config, device);
-  eval::RunOptions run{device, bf16, data::for_device(config.loader, device),
-                       config.linear.batch_size, config.augment.crop_size};
-  eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
-  const auto& factors = sets.labelled->factors();
-  LinearState state = first_state(model, sets);
-  std::optional<LinearFolder> folder;
-  if (config.txt)
-    folder.emplace(fs::path(config.downstream_root) / core::name_of(config.data.dataset) /
-                   config.name);
-  if (config.resume) resume(config, *folder, probe, state);
+  return sets;
+}
+
+void say_what_is_run(const config::LinearConfig& config, torch::Device device,
+                     const data::DataSets& sets, const dist::Group& group) {
   core::log_info(core::cat("ipirm-linear ", core::version(), "  ", describe(device), ", ",
                            core::name_of(config.precision)));
   core::log_info(core::cat(config.model_path, "  on ", core::name_of(config.data.dataset), "  ",
                            sets.labelled->size(), " training, ", sets.test->size(),
                            " test images"));
-  if (state.epoch >= config.linear.epochs) {
-    core::log_info(core::cat("nothing to do: ", state.epoch, " of ", config.linear.epochs,
-                             " epochs are done; for more raise --epochs"));
-    report_end(factors, state);
-    return kExitOk;
-  }
+  if (!group.is_alone()) core::log_info(core::cat(group.size(), " processes"));
+}
+
+// Makes the epochs that are left and says how they went; false once the ranks stop.
+bool evaluate(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
+              std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
   bool done = false;
   try {
     if (folder) open_folder(config, *folder, state);
@@ -216,6 +214,57 @@ int run_linear(const config::LinearConfig& config) {
     core::log_info(core::cat("stopped in epoch ", state.epoch + 1, "/", config.linear.epochs, "; ",
                              how_to_go_on(folder)));
   if (folder) core::log_info(core::cat("results  ", folder->path().string()));
+  return done;
+}
+
+// Evaluates with the ranks of the group; false once they stop.
+bool run_in(const std::shared_ptr<dist::Group>& group, const config::LinearConfig& config,
+            torch::Device device) {
+  const auto sets = open_data(config);
+  if (core::interrupted() && group->is_alone()) return false;
+  auto model = load_model(config, device);
+  eval::RunOptions run{device,
+                       config.precision == model::Precision::kBf16,
+                       data::for_device(config.loader, device),
+                       config.linear.batch_size,
+                       config.augment.crop_size,
+                       group};
+  eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
+  const auto& factors = sets.labelled->factors();
+  LinearState state = first_state(model, sets);
+  check_processes_alike(*group, to_yaml(config),
+                        {{"weights", core::cat(state.encoder)},
+                         {"training data", data::to_text(state.train)},
+                         {"test data", data::to_text(state.test)}});
+  std::optional<LinearFolder> folder;
+  if (config.txt && group->is_first())
+    folder.emplace(fs::path(config.downstream_root) / core::name_of(config.data.dataset) /
+                   config.name);
+  if (config.resume && folder) resume(config, *folder, probe, state);
+  share_state(*group, probe, state);
+  say_what_is_run(config, device, sets, *group);
+  if (state.epoch >= config.linear.epochs) {
+    core::log_info(core::cat("nothing to do: ", state.epoch, " of ", config.linear.epochs,
+                             " epochs are done; for more raise --epochs"));
+    report_end(factors, state);
+    return true;
+  }
+  return evaluate(config, factors, folder, probe, state);
+}
+
+}  // namespace
+
+int run_linear(const config::LinearConfig& config) {
+  const auto launch = introduce(config.log_level);
+  if (config.check_data)
+    return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
+  core::check_threads(at::get_num_threads() + config.loader.workers);
+  const auto device = choose_device(own_device(config.device, launch));
+  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
+  const auto group = join(launch, device, config.dist_timeout);
+  dist::check_divides(config.linear.batch_size, *group);
+  const bool done = run_in(group, config, device);
+  leave(*group);
   return done ? kExitOk : kExitInterrupted;
 }
 

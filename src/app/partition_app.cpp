@@ -10,19 +10,21 @@
 
 #include "app/features.h"
 #include "app/outputs.h"
+#include "app/processes.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
 #include "ipirm/checkpoint/npy.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
-#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/dist/check_alike.h"
 #include "ipirm/observe/console.h"
 #include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/reference_texts.h"
 #include "ipirm/partition/maximizer.h"
 #include "ipirm/partition/partition_set.h"
+#include "ipirm/train/search_team.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
@@ -93,19 +95,33 @@ torch::Tensor first_logits(const config::PartitionConfig& config, const torch::T
       .to(z.scalar_type());
 }
 
+// Throws UserError where ranks were given other settings, features or first logits.
+void check_alike(dist::Group& group, const config::PartitionConfig& config,
+                 const Features& features, const torch::Tensor& initial) {
+  if (group.is_alone()) return;
+  check_processes_alike(group, to_yaml(config),
+                        {{"features of the first view", dist::content_text(features.z1)},
+                         {"features of the second view", dist::content_text(features.z2)},
+                         {"first logits", dist::content_text(initial)}});
+}
+
 // The search, told to `observer` pass by pass.
 partition::Maximization search(partition::BankSource& bank, const torch::Tensor& initial,
                                const partition::MaximizeOptions& options,
+                               const std::shared_ptr<dist::Group>& group,
                                train::Observer& observer) {
   auto before = Clock::now();
+  auto state = partition::new_search(initial);
   try {
     return partition::maximize(
-        bank, initial, options, [] { return core::interrupted(); },
+        bank, state, options, [&] { return group->agreement().stop(); },
         [&](const partition::PassReport& pass) {
+          dist::check_same(*group, state.logits, cat("the logits after pass ", pass.pass));
           const auto now = Clock::now();
           observer.maximize_pass({kEpoch, pass, seconds_between(before, now)});
           before = now;
-        });
+        },
+        train::team_of(group));
   } catch (const partition::NotFiniteError& error) {
     throw std::runtime_error(cat("maximization, ", error.what(),
                                  "; try rows of length 1, a higher --temperature or a smaller "
@@ -116,23 +132,30 @@ partition::Maximization search(partition::BankSource& bank, const torch::Tensor&
 }  // namespace
 
 int run_partition(const config::PartitionConfig& config) {
-  core::set_log_level(config.log_level);
-  return run_partition_on(choose_device(config.device), config);
+  const auto launch = introduce(config.log_level);
+  const auto device = choose_device(own_device(config.device, launch));
+  const auto group = join(launch, device, config.dist_timeout);
+  const int code = run_partition_on(device, config, group);
+  leave(*group);
+  return code;
 }
 
-int run_partition_on(torch::Device device, const config::PartitionConfig& config) {
+int run_partition_on(torch::Device device, const config::PartitionConfig& config,
+                     const std::shared_ptr<dist::Group>& group) {
   // This program names the row and its file where lengths are not 1; the operator need not.
   setenv("IPIRM_NO_NORM_WARNING", "1", /*overwrite=*/0);
   for (const auto& warning : config.warnings) core::log_warning(warning);
   const auto start = Clock::now();
   const auto& options = config.maximize;
-  check_out(config);
+  if (group->is_first()) check_out(config);
   core::check_threads(at::get_num_threads());
   set_arithmetic(device, {.deterministic = config.deterministic});
   auto features = read_features(config.view1, config.view2);
   const auto num_samples = features.z1.size(0);
   check_num_env(config, num_samples);
-  const auto initial = first_logits(config, features.z1).to(device);
+  auto initial = first_logits(config, features.z1);
+  check_alike(*group, config, features, initial);
+  initial = initial.to(device);
 
   if (!features.warning.empty()) core::log_warning(features.warning);
   warn_of_lone_sample(options, num_samples);
@@ -140,6 +163,7 @@ int run_partition_on(torch::Device device, const config::PartitionConfig& config
                      initial.scalar_type() == torch::kFloat64 ? "float64" : "float32"));
   core::log_info(cat(config.view1, ", ", config.view2, "  ", num_samples, " samples of width ",
                      features.z1.size(1), "  ", options.num_env, " environments"));
+  if (!group->is_alone()) core::log_info(cat(group->size(), " processes"));
 
   WatchedBank bank(features, options, device);
   features = {};
@@ -149,7 +173,7 @@ int run_partition_on(torch::Device device, const config::PartitionConfig& config
       [&](const std::string& event) { events += event + '\n'; });
   train::Observers observers(
       {metrics, std::make_shared<observe::Console>(observe::ConsoleOptions{.passes = true})});
-  auto result = search(bank, initial, options, observers);
+  auto result = search(bank, initial, options, group, observers);
   if (result.interrupted) {
     core::log_info(cat("stopped; nothing was written to ", config.out));
     return kExitInterrupted;
@@ -164,8 +188,10 @@ int run_partition_on(torch::Device device, const config::PartitionConfig& config
                                      .judgement = judgement,
                                      .seconds = seconds};
   metrics->maximize(record);
-  checkpoint::write_npy(config.out, record.result.logits);
-  core::write_atomically(metrics_path(config), events);
+  if (group->is_first()) {
+    checkpoint::write_npy(config.out, record.result.logits);
+    core::write_atomically(metrics_path(config), events);
+  }
   core::log_info(observe::maximize_summary(record));
   core::log_info("the partition: " + observe::to_text(record.judgement));
   core::log_info(cat("done in ", core::human_duration(seconds), "  ", config.out));

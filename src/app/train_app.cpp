@@ -7,10 +7,13 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 
 #include "app/data_checks.h"
 #include "app/features.h"
 #include "app/image_sizes.h"
+#include "app/processes.h"
 #include "app/resume.h"
 #include "app/train_parts.h"
 #include "app/weights.h"
@@ -22,6 +25,7 @@
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/share.h"
 #include "ipirm/observe/partition_files.h"
 #include "ipirm/observe/text_files.h"
 #include "ipirm/train/run_folder.h"
@@ -83,6 +87,37 @@ void check_partition_data(const config::TrainConfig& config, const data::Fingerp
   core::log_warning(what + "; it is taken all the same");
 }
 
+train::ExistingRun existing_run(const config::TrainConfig& config) {
+  if (config.resume) return train::ExistingRun::kResume;
+  return config.overwrite ? train::ExistingRun::kOverwrite : train::ExistingRun::kRefuse;
+}
+
+// Rank 0's hold of the run's folder and its texts. The other ranks have none.
+struct Results {
+  std::unique_ptr<train::RunFolder> folder;
+  std::shared_ptr<observe::TextFiles> texts;
+};
+
+// Throws UserError where the folder holds another run.
+std::optional<Results> open_results(const config::TrainConfig& config, const fs::path& path,
+                                    const std::string& yaml, const dist::Group& group) {
+  if (!group.is_first()) return std::nullopt;
+  const bool resuming = config.resume && train::StateStore::holds_state(path);
+  if (resuming && fs::exists(path / "config.yaml"))
+    check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
+  auto folder = std::make_unique<train::RunFolder>(path, existing_run(config));
+  return Results{std::move(folder),
+                 std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume)};
+}
+
+// The store of the run's state: in rank 0 of the texts too.
+std::unique_ptr<train::StateStore> make_store(const fs::path& path, train::RunState& state,
+                                              const std::optional<Results>& results) {
+  auto parts = train::parts_of(state);
+  if (results) parts.push_back(results->texts);
+  return std::make_unique<train::StateStore>(path, std::move(parts), results.has_value());
+}
+
 // Goes on from the folder's newest state: false where there is none yet.
 bool resume(train::RunState& state, train::StateStore& store, observe::TextFiles& texts) {
   if (!store.load()) {
@@ -93,11 +128,6 @@ bool resume(train::RunState& state, train::StateStore& store, observe::TextFiles
   core::log_info(
       core::cat("resuming at epoch ", state.position.epoch, ", step ", state.position.step));
   return true;
-}
-
-train::ExistingRun existing_run(const config::TrainConfig& config) {
-  if (config.resume) return train::ExistingRun::kResume;
-  return config.overwrite ? train::ExistingRun::kOverwrite : train::ExistingRun::kRefuse;
 }
 
 // The first lines of a run: what is trained, on what, where.
@@ -136,60 +166,84 @@ train::RunState first_state(const config::TrainConfig& config, const data::Image
   return state;
 }
 
+// The sets of a run, what is said of them, and the views of what is trained on.
+struct Data {
+  data::DataSets sets;
+  std::string counts;
+  train::ViewSource views;
+};
+
+Data open_data(const config::TrainConfig& config, torch::Device device,
+               const std::shared_ptr<dist::Group>& group) {
+  warn_about_sizes(config.data, config.augment);
+  auto sets = data::open_data_sets(config.data);
+  train::check_batch_size(config.train.batch_size, sets.train->size());
+  auto counts = counts_of(sets);
+  if (const auto why = why_no_accuracy(sets); !why.empty()) {
+    core::log_warning(why + ": the run makes no kNN evaluation");
+    sets.test.reset();
+  }
+  check_test_images(sets, config.loader.workers);
+  train::ViewSource views{sets.train, config.augment, data::for_device(config.loader, device),
+                          config.train.seed, group};
+  return {std::move(sets), std::move(counts), std::move(views)};
+}
+
+// Trains with the ranks of the group; true when the whole run is done.
+bool train_in(const std::shared_ptr<dist::Group>& group, const config::TrainConfig& config,
+              torch::Device device, const fs::path& path) {
+  const auto data = open_data(config, device, group);
+  if (core::interrupted() && group->is_alone()) return false;
+  const auto yaml = to_yaml(config);
+  // What a state will bring need not be read: rank 0's goes to all.
+  const bool resuming =
+      !group->is_first() || (config.resume && train::StateStore::holds_state(path));
+  auto state = first_state(config, *data.sets.train, device, resuming);
+  if (config.sync_bn && !group->is_alone()) state.model->synchronise_batch_norm(group);
+  check_processes_alike(*group, yaml, {{"data", data::to_text(*state.data)}});
+  const auto results = open_results(config, path, yaml, *group);
+  auto parts = make_parts(config, data.sets, data.views, device, path,
+                          results ? results->texts.get() : nullptr, state);
+  const auto store = make_store(path, state, results);
+  const bool resumed = results && config.resume && resume(state, *store, *results->texts);
+  train::share_state(state, *group);
+  train::Trainer trainer(config.train, config.maximize.num_env, std::move(parts), data.views, state,
+                         *store, device);
+  if (results) {
+    results->folder->write_config(yaml);
+    results->folder->write_samples(*data.sets.train, /*replace=*/!resumed);
+  }
+  say_what_is_run(config, device, state.model, data.counts, path);
+  if (!group->is_alone()) core::log_info(core::cat(group->size(), " processes"));
+  return trainer.run();
+}
+
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
-  core::set_log_level(config.log_level);
+  const auto launch = introduce(config.log_level);
   for (const auto& warning : config.warnings) core::log_warning(warning);
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/false);
   config.loss.mixup.on ? bound_memory_of_varying_sizes() : keep_memory_of_equal_sizes();
   const auto start = std::chrono::steady_clock::now();
   core::check_threads(at::get_num_threads() + config.loader.workers);
-  const auto device = choose_device(config.device);
+  const auto device = choose_device(own_device(config.device, launch));
   set_arithmetic(device, {.precision = config.precision,
                           .deterministic = config.deterministic,
                           .sizes_vary = config.loss.mixup.on});
-
-  warn_about_sizes(config.data, config.augment);
-  auto sets = data::open_data_sets(config.data);
-  train::check_batch_size(config.train.batch_size, sets.train->size());
-  const auto counts = counts_of(sets);
-  if (const auto why = why_no_accuracy(sets); !why.empty()) {
-    core::log_warning(why + ": the run makes no kNN evaluation");
-    sets.test.reset();
-  }
-  check_test_images(sets, config.loader.workers);
-  if (core::interrupted()) return kExitInterrupted;
-  train::ViewSource views{sets.train, config.augment, data::for_device(config.loader, device),
-                          config.train.seed};
-
+  const auto group = join(launch, device, config.dist_timeout);
+  dist::check_divides(config.train.batch_size, *group);
   const auto path =
       fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;
-  const bool resuming = config.resume && train::StateStore::holds_state(path);
-  auto state = first_state(config, *sets.train, device, resuming);
-  const auto yaml = to_yaml(config);
-  if (resuming && fs::exists(path / "config.yaml"))
-    check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
-  const train::RunFolder folder(path, existing_run(config));
-  const auto texts = std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume);
-  auto parts = make_parts(config, sets, views, device, path, *texts, state);
-  auto state_parts = train::parts_of(state);
-  state_parts.push_back(texts);
-  train::StateStore store(path, std::move(state_parts));
-  const bool resumed = config.resume && resume(state, store, *texts);
-  train::Trainer trainer(config.train, config.maximize.num_env, std::move(parts), views, state,
-                         store, device);
-  folder.write_config(yaml);
-  folder.write_samples(*sets.train, /*replace=*/!resumed);
-
-  say_what_is_run(config, device, state.model, counts, path);
-  const bool done = trainer.run();
+  const bool done = train_in(group, config, device, path);
+  const bool stopped = !done && group->agreement().stop();
+  leave(*group);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   if (done)
     core::log_info(
         core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
-  return core::interrupted() && !done ? kExitInterrupted : kExitOk;
+  return stopped ? kExitInterrupted : kExitOk;
 }
 
 }  // namespace ipirm::app

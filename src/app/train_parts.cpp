@@ -12,12 +12,13 @@ namespace fs = std::filesystem;
 namespace {
 
 // Everyone who is told what happens in the run. Files come first: what they refuse is not said.
-train::Observers observers_of(const fs::path& folder, observe::TextFiles& texts,
+train::Observers observers_of(const fs::path& folder, observe::TextFiles* texts,
                               const train::RunState& state) {
+  if (!texts) return {};
   return train::Observers({std::make_shared<observe::PartitionFiles>(folder, state.data),
-                           std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
-                                                                     texts.open("knn_result.txt")),
-                           std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl")),
+                           std::make_shared<observe::ReferenceTexts>(texts->open("log.txt"),
+                                                                     texts->open("knn_result.txt")),
+                           std::make_shared<observe::MetricsLines>(texts->open("metrics.jsonl")),
                            std::make_shared<observe::Console>()});
 }
 
@@ -27,8 +28,12 @@ std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::Trai
                                                               torch::Device device) {
   std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
   if (!sets.test) return evaluations;
-  const eval::RunOptions run{device, config.train.bf16, views.loader, config.train.batch_size,
-                             config.augment.crop_size};
+  const eval::RunOptions run{device,
+                             config.train.bf16,
+                             views.loader,
+                             config.train.batch_size,
+                             config.augment.crop_size,
+                             views.group};
   evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
   return evaluations;
 }
@@ -50,11 +55,12 @@ std::unique_ptr<train::PartitionSource> source_of(const config::TrainConfig& con
 
 train::TrainerParts make_parts(const config::TrainConfig& config, const data::DataSets& sets,
                                const train::ViewSource& views, torch::Device device,
-                               const fs::path& folder, observe::TextFiles& texts,
+                               const fs::path& folder, observe::TextFiles* texts,
                                const train::RunState& state) {
   return {.step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
                                                  .bf16 = config.train.bf16,
-                                                 .seed = config.train.seed}),
+                                                 .seed = config.train.seed,
+                                                 .group = views.group}),
           .source = source_of(config, views),
           .evaluations = evaluations_of(config, sets, views, device),
           .observers = observers_of(folder, texts, state)};

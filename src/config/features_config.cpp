@@ -44,6 +44,7 @@ std::vector<Field> fields_of(FeaturesConfig& c) {
   network.number("batch_size", &c.batch_size, count_from(1),
                  "images in a forward pass; on the CPU fewer where they are larger than 32x32");
   network.kind("precision", &c.precision, "of the network's arithmetic");
+  add_dist_timeout(fields, c.dist_timeout);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
@@ -68,6 +69,11 @@ std::optional<FeaturesConfig> parse_features(int argc, const char* const* argv) 
   if (!read_command_line(kProgram, fields_of(config), argc, argv)) return std::nullopt;
   check(config);
   return config;
+}
+
+std::string to_yaml(const FeaturesConfig& config) {
+  FeaturesConfig copy = config;  // fields point to values that can be written
+  return dump_yaml(kProgram.name, fields_of(copy));
 }
 
 }  // namespace ipirm::config

@@ -66,6 +66,7 @@ std::vector<Field> fields_of(LinearConfig& c) {
   add_augment_fields(fields, c.augment);
   add_linear_fields(fields, c);
   add_result_fields(fields, c);
+  add_dist_timeout(fields, c.dist_timeout);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }

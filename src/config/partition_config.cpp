@@ -51,6 +51,7 @@ std::vector<Field> fields_of(PartitionConfig& c) {
   std::vector<Field> fields;
   add_file_fields(fields, c);
   add_search_fields(fields, c);
+  add_dist_timeout(fields, c.dist_timeout);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
@@ -74,6 +75,11 @@ std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv
   check(config);
   config.warnings = maximize_without_effect(config.maximize);
   return config;
+}
+
+std::string to_yaml(const PartitionConfig& config) {
+  PartitionConfig copy = config;  // fields point to values that can be written
+  return dump_yaml(kProgram.name, fields_of(copy));
 }
 
 }  // namespace ipirm::config

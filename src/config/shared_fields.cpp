@@ -52,6 +52,12 @@ void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool
              "LEVEL");
 }
 
+void add_dist_timeout(std::vector<Field>& fields, double& minutes) {
+  Group(fields, "Several processes (torchrun, srun, mpirun)")
+      .number("dist_timeout", &minutes, above(0),
+              "minutes after which a process that waits for another one ends");
+}
+
 void add_env_num(Group& group, int64_t& num_env, int64_t least) {
   group.number("env_num", &num_env, between(static_cast<double>(least), 65536),
                "environments of a partition");

@@ -23,6 +23,9 @@ void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& aug
 void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool& deterministic,
                     core::LogLevel& log_level);
 
+// --dist_timeout, in the group "Several processes".
+void add_dist_timeout(std::vector<Field>& fields, double& minutes);
+
 // The maximization: the risk, from --irm_mode to --nonorm, and the search, --maximize_*. The two
 // settings before it are apart, since training names their values once for its loss as well.
 // least: the smallest number that makes sense.

@@ -33,7 +33,8 @@ void add_model_fields(std::vector<Field>& fields, TrainConfig& c) {
 void add_training_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Training");
   group.number("epochs", &c.train.epochs, count_from(1), "passes over the training set");
-  group.number("batch_size", &c.train.batch_size, count_from(2), "samples in a step");
+  group.number("batch_size", &c.train.batch_size, count_from(2),
+               "samples in a step, of all processes together");
   group.number("lr", &c.train.lr, above(0), "learning rate of Adam");
   group.number("weight_decay", &c.train.weight_decay, at_least(0), "L2 penalty of Adam");
   group.kind("precision", &c.precision, "of the network's arithmetic");
@@ -100,6 +101,13 @@ void add_maximization_fields(std::vector<Field>& fields, TrainConfig& c) {
   add_maximize_fields(group, c.maximize);
 }
 
+void add_process_fields(std::vector<Field>& fields, TrainConfig& c) {
+  Group group(fields, "Several processes (torchrun, srun, mpirun)");
+  group.flag("sync_bn", &c.sync_bn,
+             "BatchNorm's statistics over the whole batch, not each process's share");
+  add_dist_timeout(fields, c.dist_timeout);
+}
+
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Evaluation and results");
   group.number("k", &c.knn.k, count_from(1), "neighbours that vote in the kNN evaluation");
@@ -136,6 +144,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
+  add_process_fields(fields, c);
   add_ignored_fields(fields, c);
   return fields;
 }

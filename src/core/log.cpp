@@ -15,6 +15,7 @@ namespace ipirm::core {
 namespace {
 
 bool g_line_shown = false;  // a progress line stands on the terminal
+std::string g_prefix;       // of every line
 
 // Wipes the progress line, so that what is printed next starts at the left margin.
 void clear_progress_line() {
@@ -69,7 +70,7 @@ void write(spdlog::level::level_enum level, const std::string& line) {
   auto& to = logger(level >= spdlog::level::warn);
   if (!to.should_log(level)) return;
   clear_progress_line();
-  to.log(level, line);
+  to.log(level, g_prefix + line);
 }
 
 }  // namespace
@@ -77,6 +78,8 @@ void write(spdlog::level::level_enum level, const std::string& line) {
 void set_log_level(LogLevel level) {
   for (const bool problem : {false, true}) logger(problem).set_level(spdlog_level(level));
 }
+
+void set_log_prefix(const std::string& prefix) { g_prefix = prefix; }
 
 void log_debug(const std::string& line) { write(spdlog::level::debug, line); }
 void log_info(const std::string& line) { write(spdlog::level::info, line); }

@@ -5,9 +5,9 @@
 
 #include "eval/views.h"
 #include "ipirm/augment/views.h"
-#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/share.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/keep_mode.h"
 
@@ -31,16 +31,20 @@ int64_t feature_width(const model::Model& model, FeatureKind kind) {
 bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunOptions& options,
                       const std::string& progress_label, FeatureKind kind,
                       const std::function<void(const torch::Tensor&)>& take) {
+  const dist::Shares shares(set.size(), *options.group);
   const auto loader = test_views(set, options);
   const model::KeepMode evaluating(*model, model::Mode::kEvaluation);
   const torch::NoGradGuard no_grad;
   const model::Autocast autocast(options.device, options.bf16);
 
-  core::Progress progress(progress_label, set.size(), "images");
+  core::Progress progress(progress_label, shares.size(), "images");
   int64_t done = 0;
-  while (done < set.size()) {
-    const auto batch = core::interrupted() ? std::nullopt : loader->next();
-    if (!batch) return false;
+  // Every rank asks as often whether to stop, also one whose share is a batch smaller.
+  const int64_t batch_size = test_batch_size(set, options);
+  for (int64_t start = 0; start < shares.largest(); start += batch_size) {
+    if (options.group->agreement().stop()) return false;
+    if (done == shares.size()) continue;
+    const auto batch = loader->next();
     const auto images = augment::normalised(core::to_device(batch->views[0], options.device));
     take(features_of(model, images, kind).to(torch::kFloat32));
     done += images.size(0);
@@ -53,14 +57,15 @@ torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
                                const RunOptions& options, const std::string& progress_label,
                                FeatureKind kind) {
   const auto rows =
-      torch::empty({set.size(), feature_width(model, kind)},
+      torch::empty({dist::Shares(set.size(), *options.group).size(), feature_width(model, kind)},
                    torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
   int64_t done = 0;
-  visit_test_views(model, set, options, progress_label, kind, [&](const torch::Tensor& features) {
-    rows.slice(0, done, done + features.size(0)).copy_(features);
-    done += features.size(0);
-  });
-  return rows;
+  const bool whole = visit_test_views(
+      model, set, options, progress_label, kind, [&](const torch::Tensor& features) {
+        rows.slice(0, done, done + features.size(0)).copy_(features);
+        done += features.size(0);
+      });
+  return whole ? rows : torch::Tensor();
 }
 
 }  // namespace ipirm::eval

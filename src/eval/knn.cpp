@@ -48,11 +48,14 @@ torch::Tensor knn_scores(const torch::Tensor& queries, const torch::Tensor& bank
   return scores;
 }
 
-Accuracy accuracy(const torch::Tensor& scores, const torch::Tensor& labels) {
-  if (scores.size(0) == 0) return {};
-  const torch::Tensor percent =
-      (count_correct(scores, labels) * (100.0 / static_cast<double>(scores.size(0)))).cpu();
+Accuracy as_accuracy(const torch::Tensor& correct, int64_t n) {
+  if (n == 0) return {};
+  const torch::Tensor percent = (correct * (100.0 / static_cast<double>(n))).cpu();
   return {percent[0].item<double>(), percent[1].item<double>()};
+}
+
+Accuracy accuracy(const torch::Tensor& scores, const torch::Tensor& labels) {
+  return as_accuracy(count_correct(scores, labels), scores.size(0));
 }
 
 }  // namespace ipirm::eval

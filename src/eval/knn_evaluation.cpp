@@ -1,8 +1,10 @@
 // Embeds memory and queries, and lets the memory vote on each factor.
 #include "ipirm/eval/knn_evaluation.h"
 
+#include "eval/ranking.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/eval/knn.h"
 
 namespace ipirm::eval {
@@ -19,15 +21,20 @@ class KnnEvaluation : public Evaluation {
 
   std::optional<std::vector<FactorScores>> run(model::Model& model) override {
     torch::NoGradGuard no_grad;
-    const auto bank = embed_test_views(model, *labelled_, run_, "kNN memory");
-    const auto queries = embed_test_views(model, *test_, run_, "kNN queries");
-    if (core::interrupted()) return std::nullopt;
+    auto& group = *run_.group;
+    const auto own = embed_test_views(model, *labelled_, run_, "kNN memory");
+    const auto queries = own.defined() ? embed_test_views(model, *test_, run_, "kNN queries") : own;
+    if (!queries.defined() || (group.is_alone() && core::interrupted())) return std::nullopt;
+    const auto bank = dist::gather_rows(group, own, {labelled_->size(), group});
+    const dist::Shares shares(test_->size(), group);
     const auto& factors = labelled_->factors();
     std::vector<FactorScores> all;
     for (size_t f = 0; f < factors.size(); ++f) {
       const auto scores =
           knn_scores(queries, bank, values(*labelled_, f), factors[f].num_values, options_);
-      const auto [top1, top5] = accuracy(scores, values(*test_, f));
+      const auto correct = count_correct(scores, shares.own(values(*test_, f)));
+      group.sum(correct);
+      const auto [top1, top5] = as_accuracy(correct, shares.total());
       all.push_back({factors[f].name, f == 0, {{"test_acc@1", top1}, {"test_acc@5", top5}}});
     }
     return all;

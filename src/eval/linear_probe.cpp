@@ -17,9 +17,9 @@
 #include "eval/views.h"
 #include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
-#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/keep_mode.h"
 
@@ -66,11 +66,11 @@ torch::nn::Linear make_classifier(int64_t inputs, int64_t outputs, uint64_t seed
   return classifier;
 }
 
-// Sums over images, kept on the device: loss, hits among the first 1 and the first 5.
+// Sums over images, kept on the device: loss, hits among the first 1 and the first 5, images.
 class Totals {
  public:
   explicit Totals(torch::Device device)
-      : sums_(torch::zeros({3}, torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
+      : sums_(torch::zeros({4}, torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
 
   void add(const torch::Tensor& mean_loss, const torch::Tensor& logits,
            const torch::Tensor& labels) {
@@ -78,21 +78,22 @@ class Totals {
     const double n = static_cast<double>(labels.size(0));
     sums_[0] += mean_loss.detach() * n;
     sums_.slice(0, 1, 3) += count_correct(logits.detach(), labels);
-    images_ += labels.size(0);
+    sums_[3] += n;
   }
+  // From now on those of all ranks.
+  void sum(dist::Group& group) { group.sum(sums_); }
 
   struct Means {
     double loss, top1, top5;  // the last two in percent
   };
   // Waits for the device.
   Means read() const {
-    const torch::Tensor means = (sums_ / static_cast<double>(images_)).cpu();
+    const torch::Tensor means = (sums_ / sums_[3]).cpu();
     return {means[0].item<double>(), 100 * means[1].item<double>(), 100 * means[2].item<double>()};
   }
 
  private:
   torch::Tensor sums_;
-  int64_t images_ = 0;
 };
 
 std::string words(const Totals& totals) {
@@ -103,10 +104,10 @@ std::string words(const Totals& totals) {
   return text.str();
 }
 
-// Whether BatchNorm, in training mode, refuses the batch: one image, which the encoder's strides of
-// 8 in all bring down to a single value a channel, has no variance.
-bool has_one_value_a_channel(const torch::Tensor& views) {
-  return views.size(0) == 1 && views.size(2) <= 8 && views.size(3) <= 8;
+// Whether an image's values, which the encoder's strides of 8 in all bring down, are one a channel:
+// alone it has no variance, and BatchNorm in training mode refuses it.
+bool has_one_value_a_channel(const data::ViewShape& shape) {
+  return shape.height <= 8 && shape.width <= 8;
 }
 
 // One factor's classifier on the common encoder.
@@ -135,21 +136,29 @@ class Head {
     }
   }
 
-  // One step on a batch's features h (B, F), which carry no graph; index (B) int64, on the device.
-  void train(const torch::Tensor& h, const torch::Tensor& index, Totals& totals) {
-    const torch::Tensor labels = train_labels_.index_select(0, index);
-    const torch::Tensor logits = classifier_(h);
-    const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
+  // One step on a batch of which this rank has `shares`: features h (n, F), which carry no graph;
+  // index (n) int64, on the device.
+  void train(const torch::Tensor& h, const torch::Tensor& index, const dist::Shares& shares,
+             dist::Group& group, Totals& totals) {
     adam_->zero_grad();
-    loss.backward();
+    if (shares.size() > 0) {
+      const torch::Tensor labels = train_labels_.index_select(0, index);
+      const torch::Tensor logits = classifier_(h);
+      const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
+      const double part = static_cast<double>(shares.size()) / static_cast<double>(shares.total());
+      (part == 1 ? loss : part * loss).backward();
+      totals.add(loss, logits, labels);
+    }
+    sum_gradients(group);
     adam_->step();
-    totals.add(loss, logits, labels);
   }
 
-  void test(const torch::Tensor& h, Totals& totals) {
+  // h: of this rank's share of the test images.
+  void test(const torch::Tensor& h, const dist::Shares& shares, Totals& totals) {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor logits = classifier_(h);
-    totals.add(torch::nn::functional::cross_entropy(logits, test_labels_), logits, test_labels_);
+    if (shares.size() == 0) return;
+    const torch::Tensor logits = classifier_(h), labels = shares.own(test_labels_);
+    totals.add(torch::nn::functional::cross_entropy(logits, labels), logits, labels);
   }
 
   // Adds the classifier and Adam's state as NAME.FACTOR; tensors are shared but for the step.
@@ -178,6 +187,17 @@ class Head {
   }
 
  private:
+  void sum_gradients(dist::Group& group) {
+    if (group.is_alone()) return;
+    const auto parameters = classifier_->parameters();
+    std::vector<torch::Tensor> gradients;
+    for (const torch::Tensor& p : parameters)
+      gradients.push_back(p.grad().defined() ? p.grad() : torch::zeros_like(p));
+    dist::sum_gradients(group, gradients);
+    // (They come as views, which zero_grad() would refuse.)
+    for (size_t i = 0; i < gradients.size(); ++i)
+      parameters[i].mutable_grad() = gradients[i].clone();
+  }
   static std::string state_name(const char* what, size_t factor, const std::string& parameter) {
     return core::cat(what, ".", factor, ".", parameter);
   }
@@ -205,10 +225,13 @@ class LinearProbe::Impl {
   }
 
   std::optional<std::vector<LinearEpoch>> epoch(int64_t number) {
-    const auto train = train_epoch(number), test = test_epoch(number);
-    if (core::interrupted()) return std::nullopt;
+    auto train = train_epoch(number);
+    share_statistics();
+    auto test = test_epoch(number);
+    if (group().agreement().stop()) return std::nullopt;
     std::vector<LinearEpoch> results;
     for (size_t f = 0; f < heads_.size(); ++f) {
+      for (Totals* const totals : {&train[f], &test[f]}) totals->sum(group());
       const Totals::Means a = train[f].read(), b = test[f].read();
       results.push_back({number, a.loss, a.top1, a.top5, b.loss, b.top1, b.top5});
     }
@@ -242,6 +265,7 @@ class LinearProbe::Impl {
 
  private:
   bool frozen() const { return options_.bn == BatchNormMode::kEval; }
+  dist::Group& group() const { return *run_.group; }
   // The tensors of the encoder that an epoch changes.
   NamedTensors drifting() const {
     NamedTensors tensors;
@@ -250,6 +274,12 @@ class LinearProbe::Impl {
       if (item.key().starts_with("f.")) tensors.emplace_back(item.key(), item.value());
     }
     return tensors;
+  }
+  // Each rank has moved the running statistics by its own shares: rank 0's count.
+  void share_statistics() {
+    std::vector<torch::Tensor> statistics;
+    for (const auto& item : drifting()) statistics.push_back(item.second);
+    dist::broadcast(group(), statistics);
   }
   std::string label(const char* part, int64_t number) const {
     return core::cat("linear ", part, " ", number, "/", options_.epochs);
@@ -263,25 +293,43 @@ class LinearProbe::Impl {
   std::vector<Totals> train_epoch(int64_t number) {
     const model::KeepMode keep_mode(*model_,
                                     frozen() ? model::Mode::kEvaluation : model::Mode::kTraining);
+    const bool needs_two = !frozen() && has_one_value_a_channel(linear_shape(train_, augment_));
+    const int64_t size = train_.size(), batch_size = options_.batch_size, least = needs_two ? 2 : 1;
     const auto loader =
-        linear_views(train_, augment_, options_.seed, number, options_.batch_size, run_);
-    core::Progress progress(label("train", number), train_.size(), "images");
+        linear_views(train_, augment_, options_.seed, number, batch_size, least, run_);
+    core::Progress progress(label("train", number), size, "images");
     auto totals = new_totals();
-    int64_t done = 0;
-    while (const auto batch = core::interrupted() ? std::nullopt : loader->next()) {
-      const torch::Tensor views =
-          augment::normalised(core::to_device(batch->views[0], run_.device));
-      if (!frozen() && has_one_value_a_channel(views)) {
-        leave_out(/*is_all=*/done == 0);
+    for (int64_t start = 0; start < size && !group().agreement().stop(); start += batch_size) {
+      const dist::Shares shares(std::min(batch_size, size - start), group(), least);
+      if (needs_two && shares.total() == 1) {
+        leave_out(/*is_all=*/start == 0);
         continue;
       }
-      const torch::Tensor h = encode(views);
-      const torch::Tensor index = core::to_device(batch->index, run_.device);
-      for (size_t f = 0; f < heads_.size(); ++f) heads_[f].train(h, index, totals[f]);
-      done += h.size(0);
-      progress.update(done, progress.due() ? words(totals[0]) : "");
+      const auto [views, index] = next_share(*loader, shares);
+      const torch::Tensor h = shares.size() > 0 ? encode(views) : torch::Tensor();
+      for (size_t f = 0; f < heads_.size(); ++f)
+        heads_[f].train(h, index, shares, group(), totals[f]);
+      progress.update(start + shares.total(), progress.due() ? words(totals[0]) : "");
     }
     return totals;
+  }
+
+  // This rank's images of a batch and their numbers, on the device; undefined where it has none. A
+  // last batch that fewer ranks share may give it more than a full one does: two of the loader's.
+  std::pair<torch::Tensor, torch::Tensor> next_share(data::Loader& loader,
+                                                     const dist::Shares& shares) const {
+    std::vector<torch::Tensor> views, index;
+    for (int64_t found = 0; found < shares.size();) {
+      const auto batch = loader.next();
+      TORCH_INTERNAL_ASSERT(batch);
+      views.push_back(augment::normalised(core::to_device(batch->views[0], run_.device)));
+      index.push_back(core::to_device(batch->index, run_.device));
+      found += batch->index.size(0);
+    }
+    if (views.size() < 2)
+      return views.empty() ? std::pair<torch::Tensor, torch::Tensor>()
+                           : std::pair(views[0], index[0]);
+    return {torch::cat(views), torch::cat(index)};
   }
 
   // Says once that a lone image is not trained on; an error where the epoch has no other batch.
@@ -308,7 +356,9 @@ class LinearProbe::Impl {
       test_features_ =
           embed_test_views(model_, test_, run_, label("test", number), FeatureKind::kH);
     auto totals = new_totals();
-    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, totals[f]);
+    if (!test_features_.defined()) return totals;  // interrupted
+    const dist::Shares shares(test_.size(), group());
+    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, shares, totals[f]);
     return totals;
   }
 
@@ -319,7 +369,7 @@ class LinearProbe::Impl {
   const augment::AugmentOptions augment_;
   const RunOptions run_;
   std::vector<Head> heads_;
-  torch::Tensor test_features_;  // h, (N_test, F)
+  torch::Tensor test_features_;  // h of this rank's share of the test images, (n, F)
   bool has_left_out_ = false;    // an image, and said so
 };
 

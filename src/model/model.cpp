@@ -69,6 +69,12 @@ torch::Tensor ModelImpl::encode(const torch::Tensor& images) {
   return h;
 }
 
+void ModelImpl::synchronise_batch_norm(const std::shared_ptr<dist::Group>& group) {
+  for (const auto& part : modules()) {
+    if (auto* norm = part->as<BatchNormImpl>()) norm->synchronise(group);
+  }
+}
+
 std::shared_ptr<torch::nn::Module> ModelImpl::clone(
     const std::optional<torch::Device>& device) const {
   at::Generator generator = at::detail::getDefaultCPUGenerator();

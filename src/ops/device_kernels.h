@@ -26,8 +26,9 @@ using EnvironmentLossBackward = std::tuple<at::Tensor, at::Tensor>(
 // Each takes arguments that the operator has checked, float32 and on the row's device, outside
 // autocast and where no graph is recorded. nullptr: there is none.
 struct DeviceKernels {
-  PartitionRisk* partition_risk = nullptr;
-  PartitionRiskMixup* partition_risk_mixup = nullptr;
+  // With a team, or null for one who is alone.
+  SharedPartitionRisk* partition_risk = nullptr;
+  SharedPartitionRiskMixup* partition_risk_mixup = nullptr;
   // Both or neither: the backward pass reads the state that its own forward pass left.
   EnvironmentLossForward* environment_loss_forward = nullptr;
   EnvironmentLossBackward* environment_loss_backward = nullptr;

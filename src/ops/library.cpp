@@ -6,10 +6,12 @@
 #include <torch/library.h>
 
 #include "ops/inputs.h"
+#include "ops/team_class.h"
 
 namespace ipirm::ops {
 
 TORCH_LIBRARY(ipirm, m) {
+  know_teams();
   m.def(
       "partition_risk(Tensor z1, Tensor z2, Tensor weights, float temperature, "
       "float irm_temperature, float irm_weight, bool nonorm=False, Tensor? index=None) -> "
@@ -21,6 +23,17 @@ TORCH_LIBRARY(ipirm, m) {
   m.def(
       "environment_loss(Tensor z1, Tensor z2, Tensor environment, int num_env, "
       "float temperature, float irm_temperature) -> (Tensor contrastive, Tensor penalty)");
+  // The two risks computed by several together (team.h).
+  m.def(
+      "_shared_partition_risk(Tensor z1, Tensor z2, Tensor weights, float temperature, "
+      "float irm_temperature, float irm_weight, bool nonorm, Tensor? index, "
+      "__torch__.torch.classes.ipirm.Team team) -> "
+      "(Tensor contrastive, Tensor penalty, Tensor grad)");
+  m.def(
+      "_shared_partition_risk_mixup(Tensor z1, Tensor z2, Tensor weights, Tensor lam, "
+      "Tensor? partner, float temperature, float irm_weight, bool nonorm, "
+      "__torch__.torch.classes.ipirm.Team team) -> "
+      "(Tensor contrastive, Tensor penalty, Tensor grad)");
   // The two passes of environment_loss below autograd. `state` is what the forward pass hands to
   // the backward one (environment_state.h).
   m.def(

@@ -36,12 +36,13 @@ void use_huge_pages([[maybe_unused]] const at::Tensor& memory) {
 
 template <class T>
 PairSweep<T>::PairSweep(const at::Tensor& z1, const at::Tensor& z2,
-                        const std::optional<at::Tensor>& index, bool cross)
+                        const std::optional<at::Tensor>& index, bool cross, Team* team)
     : kernels_(best_pair_kernels<T>()),
       n_(index ? index->size(0) : z1.size(0)),
       dim_(z1.size(1)),
       view_blocks_((n_ + kBlock - 1) / kBlock),
-      view_stride_(view_blocks_ * kBlock) {
+      view_stride_(view_blocks_ * kBlock),
+      team_(team) {
   const auto options = z1.options().requires_grad(false);
   row_panels_ = at::empty({padded(), dim_}, options);
   column_panels_ = at::empty({padded(), dim_}, options);
@@ -101,6 +102,10 @@ void PairSweep<T>::schedule(bool cross) {
     for (int64_t column = cross ? view_blocks_ : row; column < blocks; ++column) {
       tiles_.push_back({row, column});
     }
+  }
+  if (team_ != nullptr) {
+    const auto [first, end] = team_->own(static_cast<int64_t>(tiles_.size()));
+    tiles_ = {tiles_.begin() + first, tiles_.begin() + end};
   }
   const auto tiles = static_cast<int64_t>(tiles_.size());
   const int64_t tile_bytes = kBlock * kBlock * static_cast<int64_t>(sizeof(T));
@@ -213,6 +218,9 @@ void PairSweep<T>::multiply(Term term, double temperature, const std::optional<V
       }
     }
   });
+  if (team_ == nullptr) return;
+  team_->sum(columns.out_before);
+  if (split) team_->sum(columns.out_after);
 }
 
 template class PairSweep<float>;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "ipirm/ops/team.h"
 #include "ops/pair_kernels.h"
 
 namespace ipirm::ops {
@@ -30,9 +31,9 @@ class PairSweep {
   // z1, z2 (n, d) of T on the CPU; index (N) int64 chooses N >= 1 of their rows, all where not
   // given. cross: only pairs of a first with a second view count (METHOD 6). Copies the chosen rows
   // into its own layout, and keeps up to 80 MB of inner products between sweeps: all of those of
-  // 3,096 samples in float32.
+  // 3,096 samples in float32. team: computes the tiles together, or null; it must outlive this.
   PairSweep(const at::Tensor& z1, const at::Tensor& z2, const std::optional<at::Tensor>& index,
-            bool cross);
+            bool cross, Team* team = nullptr);
 
   int64_t num_samples() const { return n_; }
   int64_t padded() const { return 2 * view_stride_; }
@@ -55,7 +56,8 @@ class PairSweep {
 
   // What the receiving view i gets, for each column: Σ_j F_ij in_j. `in` may depend on whether j's
   // sample comes before or after i's, and `out` on whether i's comes before or after j's (METHOD
-  // 10's positions); where it does not, both are the same tensor. Added to `out`.
+  // 10's positions); where it does not, both are the same tensor. Added to `out`, which a team
+  // gives as zeros.
   struct Columns {
     const ViewColumns& in_before;
     const ViewColumns& in_after;
@@ -86,7 +88,8 @@ class PairSweep {
   at::Tensor row_panels_, column_panels_;  // (padded(), d) in the kernels' panels
   std::vector<double> positives_;
   double bound_ = 0;
-  std::vector<Tile> tiles_;
+  Team* team_;
+  std::vector<Tile> tiles_;  // the team's share of them
   int64_t lanes_ = 1;
   at::Tensor products_;  // (lanes, tiles kept of each, kBlock²)
   bool computed_ = false;

@@ -1,4 +1,4 @@
-// partition_risk: its checks, and which implementation runs where.
+// partition_risk, alone or by a team: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk.h"
 
 #include "ops/device_kernels.h"
@@ -6,6 +6,7 @@
 #include "ops/inputs.h"
 #include "ops/risk_implementations.h"
 #include "ops/risk_shapes.h"
+#include "ops/team_class.h"
 
 namespace ipirm::ops {
 namespace {
@@ -42,33 +43,43 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights,
 }
 
 // The implementation on checked arguments of one dtype, outside autocast and without a graph.
-template <decltype(partition_risk)* implementation>
-Risk checked(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
-             double irm_temperature, double irm_weight, bool nonorm,
-             const std::optional<Tensor>& index) {
+template <SharedPartitionRisk* implementation>
+Risk shared(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+            double irm_temperature, double irm_weight, bool nonorm,
+            const std::optional<Tensor>& index, const TeamPointer& team) {
   const OutsideAutocast outside;
   at::NoGradGuard no_grad;
   const auto wide_z1 = widened(z1), wide_z2 = widened(z2), wide_weights = widened(weights);
   check(wide_z1, wide_z2, wide_weights, index, temperature, irm_temperature, irm_weight);
-  const auto [contrastive, penalty, grad] = implementation(
-      wide_z1, wide_z2, wide_weights, temperature, irm_temperature, irm_weight, nonorm, index);
+  const auto [contrastive, penalty, grad] =
+      implementation(wide_z1, wide_z2, wide_weights, temperature, irm_temperature, irm_weight,
+                     nonorm, index, team);
   return {contrastive, penalty, grad.to(weights.scalar_type())};
+}
+// The same by one who is alone.
+template <SharedPartitionRisk* implementation>
+Risk alone(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
+           double irm_temperature, double irm_weight, bool nonorm,
+           const std::optional<Tensor>& index) {
+  return shared<implementation>(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
+                                index, /*team=*/{});
 }
 
 Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
             double irm_temperature, double irm_weight, bool nonorm,
-            const std::optional<Tensor>& index) {
+            const std::optional<Tensor>& index, const TeamPointer& team) {
   warn_of_norms("partition_risk", z1);
-  return fused::partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
-                               index);
+  return fused::shared_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight,
+                                      nonorm, index, team);
 }
 
 template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, double temperature,
                double irm_temperature, double irm_weight, bool nonorm,
-               const std::optional<Tensor>& index) {
-  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk, z1, &aten::partition_risk);
-  return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
+               const std::optional<Tensor>& index, const TeamPointer& team) {
+  const auto kernel =
+      kernel_or<device>(&DeviceKernels::partition_risk, z1, &aten::shared_partition_risk);
+  return kernel(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index, team);
 }
 
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, double, double, double, bool,
@@ -85,11 +96,28 @@ Risk partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, d
   return op.call(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index);
 }
 
-TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk", checked<on_cpu>); }
-TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { m.impl("partition_risk", checked<on_device<at::kCUDA>>); }
-TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
-  m.impl("partition_risk", checked<on_device<at::kPrivateUse1>>);
+Risk shared_partition_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights,
+                           double temperature, double irm_temperature, double irm_weight,
+                           bool nonorm, const std::optional<Tensor>& index,
+                           const TeamPointer& team) {
+  static const auto op = find_operator<SharedPartitionRisk>("ipirm::_shared_partition_risk");
+  return op.call(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm, index, team);
 }
+
+namespace {
+
+template <SharedPartitionRisk* implementation>
+void register_both(torch::Library& m) {
+  know_teams();
+  m.impl("partition_risk", alone<implementation>);
+  m.impl("_shared_partition_risk", shared<implementation>);
+}
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(ipirm, CPU, m) { register_both<on_cpu>(m); }
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { register_both<on_device<at::kCUDA>>(m); }
+TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) { register_both<on_device<at::kPrivateUse1>>(m); }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk", shapes); }
 TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {
   m.impl("partition_risk", torch::CppFunction::makeFromBoxedFunction<&without_graph>());

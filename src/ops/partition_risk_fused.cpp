@@ -83,8 +83,8 @@ class SweepProducts final : public PairProducts {
 template <class T>
 std::tuple<Tensor, Tensor, Tensor> run(const Features& features, const Tensor& weights,
                                        double temperature, double irm_temperature,
-                                       double irm_weight, bool nonorm) {
-  PairSweep<T> sweep(features.z1, features.z2, features.index, /*cross=*/false);
+                                       double irm_weight, bool nonorm, Team* team) {
+  PairSweep<T> sweep(features.z1, features.z2, features.index, /*cross=*/false, team);
   SweepProducts<T> products(features, sweep, temperature);
   SweepProducts<T> irm_products(features, sweep, irm_temperature);
   return partition_risk_closed_form<Loops>(products,
@@ -94,15 +94,25 @@ std::tuple<Tensor, Tensor, Tensor> run(const Features& features, const Tensor& w
 
 }  // namespace
 
+std::tuple<Tensor, Tensor, Tensor> shared_partition_risk(const Tensor& z1, const Tensor& z2,
+                                                         const Tensor& weights, double temperature,
+                                                         double irm_temperature, double irm_weight,
+                                                         bool nonorm,
+                                                         const std::optional<Tensor>& index,
+                                                         const TeamPointer& team) {
+  const auto dtype = z1.scalar_type();
+  const auto run_in = dtype == at::kFloat ? run<float> : run<double>;
+  const auto [contrastive, penalty, grad] = run_in({z1, z2, index}, weights, temperature,
+                                                   irm_temperature, irm_weight, nonorm, team.get());
+  return {contrastive.to(dtype), penalty.to(dtype), grad.to(dtype)};
+}
+
 std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
                                                   const Tensor& weights, double temperature,
                                                   double irm_temperature, double irm_weight,
                                                   bool nonorm, const std::optional<Tensor>& index) {
-  const auto dtype = z1.scalar_type();
-  const auto run_in = dtype == at::kFloat ? run<float> : run<double>;
-  const auto [contrastive, penalty, grad] =
-      run_in({z1, z2, index}, weights, temperature, irm_temperature, irm_weight, nonorm);
-  return {contrastive.to(dtype), penalty.to(dtype), grad.to(dtype)};
+  return shared_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
+                               index, /*team=*/{});
 }
 
 }  // namespace ipirm::ops::fused

@@ -1,4 +1,4 @@
-// partition_risk_mixup: its checks, and which implementation runs where.
+// partition_risk_mixup, alone or by a team: its checks, and which implementation runs where.
 #include "ipirm/ops/partition_risk_mixup.h"
 
 #include "ops/device_kernels.h"
@@ -6,6 +6,7 @@
 #include "ops/inputs.h"
 #include "ops/risk_implementations.h"
 #include "ops/risk_shapes.h"
+#include "ops/team_class.h"
 
 namespace ipirm::ops {
 namespace {
@@ -49,35 +50,43 @@ void check(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tens
 }
 
 // The implementation on checked arguments of one dtype, outside autocast and without a graph.
-template <decltype(partition_risk_mixup)* implementation>
-Risk checked(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
-             const std::optional<Tensor>& partner, double temperature, double irm_weight,
-             bool nonorm) {
+template <SharedPartitionRiskMixup* implementation>
+Risk shared(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+            const std::optional<Tensor>& partner, double temperature, double irm_weight,
+            bool nonorm, const TeamPointer& team) {
   const OutsideAutocast outside;
   at::NoGradGuard no_grad;
   const auto wide_z1 = widened(z1), wide_z2 = widened(z2), wide_weights = widened(weights),
              wide_lam = widened(lam);
   check(wide_z1, wide_z2, wide_weights, wide_lam, partner, temperature, irm_weight);
   const auto [contrastive, penalty, grad] = implementation(
-      wide_z1, wide_z2, wide_weights, wide_lam, partner, temperature, irm_weight, nonorm);
+      wide_z1, wide_z2, wide_weights, wide_lam, partner, temperature, irm_weight, nonorm, team);
   return {contrastive, penalty, grad.to(weights.scalar_type())};
+}
+// The same by one who is alone.
+template <SharedPartitionRiskMixup* implementation>
+Risk alone(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+           const std::optional<Tensor>& partner, double temperature, double irm_weight,
+           bool nonorm) {
+  return shared<implementation>(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm,
+                                /*team=*/{});
 }
 
 Risk on_cpu(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
             const std::optional<Tensor>& partner, double temperature, double irm_weight,
-            bool nonorm) {
+            bool nonorm, const TeamPointer& team) {
   warn_of_norms("partition_risk_mixup", z1);
-  return fused::partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight,
-                                     nonorm);
+  return fused::shared_partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight,
+                                            nonorm, team);
 }
 
 template <c10::DeviceType device>
 Risk on_device(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
                const std::optional<Tensor>& partner, double temperature, double irm_weight,
-               bool nonorm) {
-  const auto kernel =
-      kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1, &aten::partition_risk_mixup);
-  return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
+               bool nonorm, const TeamPointer& team) {
+  const auto kernel = kernel_or<device>(&DeviceKernels::partition_risk_mixup, z1,
+                                        &aten::shared_partition_risk_mixup);
+  return kernel(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm, team);
 }
 
 Risk shapes(const Tensor& z1, const Tensor&, const Tensor& weights, const Tensor&,
@@ -95,13 +104,29 @@ Risk partition_risk_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weig
   return op.call(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm);
 }
 
-TORCH_LIBRARY_IMPL(ipirm, CPU, m) { m.impl("partition_risk_mixup", checked<on_cpu>); }
-TORCH_LIBRARY_IMPL(ipirm, CUDA, m) {
-  m.impl("partition_risk_mixup", checked<on_device<at::kCUDA>>);
+Risk shared_partition_risk_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weights,
+                                 const Tensor& lam, const std::optional<Tensor>& partner,
+                                 double temperature, double irm_weight, bool nonorm,
+                                 const TeamPointer& team) {
+  static const auto op =
+      find_operator<SharedPartitionRiskMixup>("ipirm::_shared_partition_risk_mixup");
+  return op.call(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm, team);
 }
-TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) {
-  m.impl("partition_risk_mixup", checked<on_device<at::kPrivateUse1>>);
+
+namespace {
+
+template <SharedPartitionRiskMixup* implementation>
+void register_both(torch::Library& m) {
+  know_teams();
+  m.impl("partition_risk_mixup", alone<implementation>);
+  m.impl("_shared_partition_risk_mixup", shared<implementation>);
 }
+
+}  // namespace
+
+TORCH_LIBRARY_IMPL(ipirm, CPU, m) { register_both<on_cpu>(m); }
+TORCH_LIBRARY_IMPL(ipirm, CUDA, m) { register_both<on_device<at::kCUDA>>(m); }
+TORCH_LIBRARY_IMPL(ipirm, PrivateUse1, m) { register_both<on_device<at::kPrivateUse1>>(m); }
 TORCH_LIBRARY_IMPL(ipirm, Meta, m) { m.impl("partition_risk_mixup", shapes); }
 TORCH_LIBRARY_IMPL(ipirm, Autograd, m) {
   m.impl("partition_risk_mixup", torch::CppFunction::makeFromBoxedFunction<&without_graph>());

@@ -21,14 +21,15 @@ constexpr int64_t kBlockBuffers = 3;  // logits or H, E and one temporary
 
 class BlockProducts : public MixupProducts {
  public:
+  // team: shares out the rows, or null.
   BlockProducts(const Tensor& z1, const Tensor& z2, const std::optional<Tensor>& partner,
-                double temperature)
-      : z1_(z1), z2_(z2), temperature_(temperature) {
+                double temperature, Team* team)
+      : z1_(z1), z2_(z2), temperature_(temperature), team_(team) {
     // z1 z2ᵀ is kept where it is small; otherwise each product computes it anew.
     if (n() * n() * z1.element_size() <= kSimilarityBytes) similarity_ = at::mm(z1, z2.t());
-    max = at::empty({n(), 1}, z1.options());
-    own = at::empty_like(max);
-    if (partner) other = at::empty_like(max);
+    max = at::zeros({n(), 1}, z1.options());
+    own = at::zeros_like(max);
+    if (partner) other = at::zeros_like(max);
     for_each_block([&](int64_t begin, int64_t end) {
       const auto l = logits(begin, end);
       max.slice(0, begin, end).copy_(l.amax(1, /*keepdim=*/true));
@@ -38,6 +39,7 @@ class BlockProducts : public MixupProducts {
         other.slice(0, begin, end).copy_(l.gather(1, index));
       }
     });
+    for (const auto& found : {max, own, other}) of_all(found);
   }
 
   Tensor row_sums(const Tensor& x) override { return rows(x, false); }
@@ -48,11 +50,19 @@ class BlockProducts : public MixupProducts {
  private:
   int64_t n() const { return z1_.size(0); }
 
-  // Calls visit(begin, end) on ranges of rows that cover 0..n-1.
+  // Calls visit(begin, end) on ranges of rows that cover 0..n-1, or the team's share of them.
   template <class Visit>
   void for_each_block(Visit visit) const {
     const int64_t rows = rows_of_block(n() * z1_.element_size() * kBlockBuffers, kBlocks, n());
-    for (int64_t begin = 0; begin < n(); begin += rows) visit(begin, std::min(begin + rows, n()));
+    const auto own_range = own_rows(team_, n());
+    for (int64_t begin = own_range.first; begin < own_range.end; begin += rows)
+      visit(begin, std::min(begin + rows, own_range.end));
+  }
+
+  // What the members of the team have each computed a part of, zeros elsewhere.
+  const Tensor& of_all(const Tensor& part) const {
+    if (team_ != nullptr && part.defined()) team_->sum(part);
+    return part;
   }
 
   // The entries (i, i) of a block's rows.
@@ -74,34 +84,43 @@ class BlockProducts : public MixupProducts {
   }
 
   Tensor rows(const Tensor& x, bool times_logits) const {
-    auto out = at::empty(x.sizes(), x.options());
+    auto out = at::zeros(x.sizes(), x.options());
     for_each_block([&](int64_t begin, int64_t end) {
       out.slice(0, begin, end).copy_(at::mm(matrix(begin, end, times_logits), x));
     });
-    return out;
+    return of_all(out);
   }
   Tensor columns(const Tensor& x, bool times_logits) const {
     auto out = at::zeros(x.sizes(), x.options());
     for_each_block([&](int64_t begin, int64_t end) {
       out.addmm_(matrix(begin, end, times_logits).t(), x.slice(0, begin, end));
     });
-    return out;
+    return of_all(out);
   }
 
   Tensor z1_, z2_;  // (n, d)
   double temperature_;
+  Team* team_;
   Tensor similarity_;  // (n, n), or undefined
 };
 
 }  // namespace
+
+std::tuple<Tensor, Tensor, Tensor> shared_partition_risk_mixup(
+    const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+    const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm,
+    const TeamPointer& team) {
+  BlockProducts products(z1, z2, partner, temperature, team.get());
+  return partition_risk_mixup_closed_form(products, weights, lam, partner, irm_weight, nonorm);
+}
 
 std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const Tensor& z2,
                                                         const Tensor& weights, const Tensor& lam,
                                                         const std::optional<Tensor>& partner,
                                                         double temperature, double irm_weight,
                                                         bool nonorm) {
-  BlockProducts products(z1, z2, partner, temperature);
-  return partition_risk_mixup_closed_form(products, weights, lam, partner, irm_weight, nonorm);
+  return shared_partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm,
+                                     /*team=*/{});
 }
 
 }  // namespace ipirm::ops::aten

@@ -17,8 +17,8 @@ template <class T>
 class SweepProducts : public MixupProducts {
  public:
   SweepProducts(const Tensor& z1, const Tensor& z2, const std::optional<Tensor>& partner,
-                double temperature)
-      : sweep_(z1, z2, std::nullopt, /*cross=*/true), temperature_(temperature) {
+                double temperature, Team* team)
+      : sweep_(z1, z2, std::nullopt, /*cross=*/true, team), temperature_(temperature) {
     const int64_t n = sweep_.num_samples();
     own = at::tensor(sweep_.positives(), at::kDouble).div_(temperature).unsqueeze(1);
     max = at::zeros({n, 1}, at::kDouble);
@@ -57,11 +57,10 @@ class SweepProducts : public MixupProducts {
 
 }  // namespace
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const Tensor& z2,
-                                                        const Tensor& weights, const Tensor& lam,
-                                                        const std::optional<Tensor>& partner,
-                                                        double temperature, double irm_weight,
-                                                        bool nonorm) {
+std::tuple<Tensor, Tensor, Tensor> shared_partition_risk_mixup(
+    const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
+    const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm,
+    const TeamPointer& team) {
   const auto run = [&](auto products) {
     const auto [contrastive, penalty, grad] = partition_risk_mixup_closed_form(
         products, weights.to(at::kDouble), lam.to(at::kDouble), partner, irm_weight, nonorm);
@@ -69,8 +68,17 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const 
     return std::tuple(contrastive.to(dtype), penalty.to(dtype), grad.to(dtype));
   };
   if (z1.scalar_type() == at::kFloat)
-    return run(SweepProducts<float>(z1, z2, partner, temperature));
-  return run(SweepProducts<double>(z1, z2, partner, temperature));
+    return run(SweepProducts<float>(z1, z2, partner, temperature, team.get()));
+  return run(SweepProducts<double>(z1, z2, partner, temperature, team.get()));
+}
+
+std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const Tensor& z2,
+                                                        const Tensor& weights, const Tensor& lam,
+                                                        const std::optional<Tensor>& partner,
+                                                        double temperature, double irm_weight,
+                                                        bool nonorm) {
+  return shared_partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm,
+                                     /*team=*/{});
 }
 
 }  // namespace ipirm::ops::fused

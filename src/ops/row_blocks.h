@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "ipirm/ops/team.h"
+
 namespace ipirm::ops::aten {
 
 // How large a block of rows may be; whoever registers an ATen form for a device chooses it.
@@ -26,6 +28,11 @@ inline int64_t rows_of_block(int64_t row_bytes, const BlockLimits& limits, int64
   const int64_t rows = std::min(std::max(limits.bytes / row_bytes, limits.thick_rows),
                                 limits.most_bytes / row_bytes);
   return std::clamp<int64_t>(rows, 1, num_rows);
+}
+
+// Which of num_rows rows are computed here; all without a team.
+inline Team::Range own_rows(const Team* team, int64_t num_rows) {
+  return team != nullptr ? team->own(num_rows) : Team::Range{0, num_rows};
 }
 
 }  // namespace ipirm::ops::aten

@@ -30,6 +30,14 @@ PassReport report(int64_t pass, const torch::Tensor& sums, int64_t batches) {
   return {pass, m[0], m[1], m[2], m[3], 0, 0};
 }
 
+void check_finite(const PassReport& now) {
+  if (std::isfinite(now.risk)) return;
+  throw NotFiniteError(
+      core::cat("pass ", now.pass, ": the risk is ", now.risk, " (contrastive ", now.contrastive,
+                ", invariance ", now.invariance, ", balance ", now.balance,
+                "); the features may hold NaN or be far too large for this temperature"));
+}
+
 }  // namespace
 
 BankSource::BankSource(torch::Tensor z1, torch::Tensor z2, int64_t batch_size, bool shuffle,
@@ -89,7 +97,8 @@ SearchState new_search(const torch::Tensor& initial) {
 
 Maximization maximize(FeatureSource& source, SearchState& state, const MaximizeOptions& options,
                       const std::function<bool()>& stop,
-                      const std::function<void(const PassReport&)>& after_pass) {
+                      const std::function<void(const PassReport&)>& after_pass,
+                      const ops::TeamPointer& team) {
   torch::NoGradGuard no_grad;
   const auto finished = [&] {
     return state.passes >= options.passes ||
@@ -111,7 +120,7 @@ Maximization maximize(FeatureSource& source, SearchState& state, const MaximizeO
     source.start_pass(pass);
     while (const auto batch = stop() ? std::nullopt : source.next()) {
       const auto risk = batch_risk(batch->z1, batch->z2, logits.index_select(0, batch->index),
-                                   options.risk, batch->rows, batch->mix);
+                                   options.risk, batch->rows, batch->mix, team);
       sums.add_(torch::stack({risk.risk, risk.contrastive, risk.invariance, risk.balance}));
       grad.zero_().index_copy_(0, batch->index, risk.grad);
       adam.step({grad});  // dense: rows outside the batch still move by their moments
@@ -120,12 +129,7 @@ Maximization maximize(FeatureSource& source, SearchState& state, const MaximizeO
     out.interrupted = stop();
     if (out.interrupted) return out;
     auto now = report(pass, sums, batches);
-    if (!std::isfinite(now.risk)) {
-      throw NotFiniteError(
-          core::cat("pass ", pass, ": the risk is ", now.risk, " (contrastive ", now.contrastive,
-                    ", invariance ", now.invariance, ", balance ", now.balance,
-                    "); the features may hold NaN or be far too large for this temperature"));
-    }
+    check_finite(now);
     state.logits = logits.clone();
     state.first = adam.first_moments()[0].clone();
     state.second = adam.second_moments()[0].clone();

@@ -22,12 +22,30 @@ torch::Tensor entropy(const torch::Tensor& p) { return -torch::xlogy(p, p).sum(-
 
 std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> mixed_risk(
     const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& weights,
-    const RiskOptions& options, const std::optional<torch::Tensor>& rows, const loss::Mix& mix) {
+    const RiskOptions& options, const std::optional<torch::Tensor>& rows, const loss::Mix& mix,
+    const ops::TeamPointer& team) {
   TORCH_INTERNAL_ASSERT(options.irm_mode == IrmMode::kPenalty);
   const auto chosen = [&](const torch::Tensor& z) { return rows ? z.index_select(0, *rows) : z; };
   const auto partner = mix.partner.defined() ? std::optional(mix.partner) : std::nullopt;
-  return ops::partition_risk_mixup(chosen(z1), chosen(z2), weights, mix.lam, partner,
-                                   options.temperature, options.irm_weight, options.balance.nonorm);
+  const auto [t, lambda, nonorm] =
+      std::tuple(options.temperature, options.irm_weight, options.balance.nonorm);
+  if (!team) {
+    return ops::partition_risk_mixup(chosen(z1), chosen(z2), weights, mix.lam, partner, t, lambda,
+                                     nonorm);
+  }
+  return ops::shared_partition_risk_mixup(chosen(z1), chosen(z2), weights, mix.lam, partner, t,
+                                          lambda, nonorm, team);
+}
+
+std::tuple<torch::Tensor, torch::Tensor, torch::Tensor> plain_risk(
+    const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& weights,
+    const RiskOptions& options, const std::optional<torch::Tensor>& rows,
+    const ops::TeamPointer& team) {
+  const double lambda = options.irm_mode == IrmMode::kVariance ? 0.0 : options.irm_weight;
+  const auto [t, irm_t, nonorm] =
+      std::tuple(options.temperature, options.irm_temperature, options.balance.nonorm);
+  if (!team) return ops::partition_risk(z1, z2, weights, t, irm_t, lambda, nonorm, rows);
+  return ops::shared_partition_risk(z1, z2, weights, t, irm_t, lambda, nonorm, rows, team);
 }
 
 }  // namespace
@@ -52,18 +70,16 @@ Balance balance(const torch::Tensor& weights, const BalanceOptions& options) {
 
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
                 const RiskOptions& options, const std::optional<torch::Tensor>& rows,
-                const std::optional<loss::Mix>& mix) {
+                const std::optional<loss::Mix>& mix, const ops::TeamPointer& team) {
   torch::NoGradGuard no_grad;
-  const bool variance = options.irm_mode == IrmMode::kVariance;
   const auto weights = logits.softmax(1);
   auto [contrastive_e, penalty_e, grad] =
-      mix ? mixed_risk(z1, z2, weights, options, rows, *mix)
-          : ops::partition_risk(z1, z2, weights, options.temperature, options.irm_temperature,
-                                variance ? 0.0 : options.irm_weight, options.balance.nonorm, rows);
+      mix ? mixed_risk(z1, z2, weights, options, rows, *mix, team)
+          : plain_risk(z1, z2, weights, options, rows, team);
   Risk out;
   out.contrastive = contrastive_e.mean();
   out.invariance = penalty_e.mean();
-  if (variance) {
+  if (options.irm_mode == IrmMode::kVariance) {
     // Environment e's term depends on column e of the weights alone, so that the gradient of any
     // function of the terms is that of their mean with each column scaled by K times the function's
     // derivative.

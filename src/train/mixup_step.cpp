@@ -6,11 +6,16 @@
 
 #include <vector>
 
+#include "ipirm/dist/collect.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/bf16_weights.h"
 
 namespace ipirm::train {
 namespace {
+
+// BatchNorm takes no statistics of one projection: a rank embeds two images of an environment or
+// none.
+constexpr int64_t kLeastShare = 2;
 
 // Adds the loss's gradient to the parameters' own and frees its graph.
 void back_propagate(const torch::Tensor& loss) {
@@ -37,14 +42,26 @@ torch::Tensor MixupStep::embed(model::Model& model, const torch::Tensor& images)
   return model->project(images).to(dtype);
 }
 
-loss::MixedTerms MixupStep::partition_terms(model::Model& model, const StepInput& input,
+torch::Tensor MixupStep::embed_own(model::Model& model, const torch::Tensor& own,
+                                   const dist::Shares& shares) const {
+  return dist::gather_rows(*options_.group, embed(model, own), shares);
+}
+
+torch::Tensor MixupStep::embed_mixed(model::Model& model, const torch::Tensor& images,
+                                     const loss::Mix& mix, const dist::Shares& shares) const {
+  const auto others = images.index_select(0, shares.own(mix.partner));
+  return embed_own(model, loss::mix_images(shares.own(images), others, shares.own(mix.lam)),
+                   shares);
+}
+
+loss::MixedTerms MixupStep::partition_terms(model::Model& model, const torch::Tensor& view1,
                                             const torch::Tensor& z2,
                                             const std::vector<loss::EnvironmentMix>& mixes) const {
   std::vector<loss::MixedTerms> terms;
   for (const auto& [samples, mix] : mixes) {
-    const auto own =
-        input.view1.index_select(0, samples).contiguous(input.view1.suggest_memory_format());
-    const auto z1 = embed(model, loss::mix_images(own, mix));
+    const auto images = view1.index_select(0, samples).contiguous(view1.suggest_memory_format());
+    const dist::Shares shares(samples.size(0), *options_.group, kLeastShare);
+    const auto z1 = embed_mixed(model, images, mix, shares);
     terms.push_back(loss::mixed_terms(z1, z2.index_select(0, samples), mix, loss_.temperature));
   }
   return loss::environments_side_by_side(terms, loss_.num_env, z2.options());
@@ -56,10 +73,13 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
   const auto zero = [&] { return torch::zeros({}, first.options()); };
   loss::Terms out{zero(), zero(), zero(), zero()};
   const auto environment = uses_partitions() ? input.environment : torch::Tensor();
+  auto& group = *options_.group;
+  const auto shares = dist::Shares::of_equal(input.view1.size(0), group);
+  const auto view1 = dist::gather_rows(group, input.view1, shares);
   const auto plan =
-      loss::to_device(loss::plan_mixup({options_.seed, input.epoch, input.step},
-                                       input.view1.size(0), loss_.mixup.alpha, environment),
-                      input.view1.device());
+      loss::to_device(loss::plan_mixup({options_.seed, input.epoch, input.step}, shares.total(),
+                                       loss_.mixup.alpha, environment),
+                      view1.device());
   const auto num_partitions = static_cast<int64_t>(plan.partitions.size());
   const bool one_sum = uses_partitions() && !options_.retain_group;
   const bool batch_counts = loss_.baseline || loss_.keep_cont;
@@ -70,10 +90,10 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
     torch::Tensor z1;
     {
       const at::AutoGradMode graph(batch_counts);
-      z1 = embed(model, loss::mix_images(input.view1, plan.batch));
+      z1 = embed_mixed(model, view1, plan.batch, shares);
     }
     const at::AutoGradMode graph(batch_counts || one_sum);
-    z2 = embed(model, input.view2);
+    z2 = embed_own(model, input.view2, shares);
     if (batch_counts)
       batch_loss = loss::mixed_terms(z1, z2, plan.batch, loss_.temperature).contrastive;
   }
@@ -86,9 +106,9 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
   for (const auto& mixes : plan.partitions) {
     if (!one_sum) {
       z2 = torch::Tensor();  // frees the graph of the pass before
-      z2 = embed(model, input.view2);
+      z2 = embed_own(model, input.view2, shares);
     }
-    const auto [contrastive, penalty] = partition_terms(model, input, z2, mixes);
+    const auto [contrastive, penalty] = partition_terms(model, view1, z2, mixes);
     const auto terms =
         loss::combine(contrastive, penalty, batch_loss, input.penalty_weight, loss_.penalty);
     back_propagate(terms.loss);
@@ -98,7 +118,9 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
     out.contrastive.add_(terms.contrastive, share);
     out.penalty.add_(terms.penalty, share);
   }
-  adam.step(take_gradients(adam));
+  auto gradients = take_gradients(adam);
+  dist::sum_gradients(group, gradients);
+  adam.step(gradients);
   return loss::named(out);
 }
 

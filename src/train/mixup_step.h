@@ -1,6 +1,7 @@
 // The minimization step under MixUp (METHOD 6), with and without environments.
 #pragma once
 
+#include "ipirm/dist/share.h"
 #include "ipirm/loss/mixup.h"
 #include "ipirm/train/step.h"
 
@@ -20,9 +21,15 @@ class MixupStep : public Step {
 
  private:
   torch::Tensor embed(model::Model& model, const torch::Tensor& images) const;
-  // Contrastive term and penalty (1, K) of one partition, z2 (B, d) being the second views'
-  // projections.
-  loss::MixedTerms partition_terms(model::Model& model, const StepInput& input,
+  // All rows of z (n, d), of which each rank embeds its share: of `images` mixed among themselves,
+  // or as they are.
+  torch::Tensor embed_mixed(model::Model& model, const torch::Tensor& images, const loss::Mix& mix,
+                            const dist::Shares& shares) const;
+  torch::Tensor embed_own(model::Model& model, const torch::Tensor& own,
+                          const dist::Shares& shares) const;
+  // Contrastive term and penalty (1, K) of one partition, view1 (B, 3, H, W) being the first views
+  // and z2 (B, d) the second views' projections.
+  loss::MixedTerms partition_terms(model::Model& model, const torch::Tensor& view1,
                                    const torch::Tensor& z2,
                                    const std::vector<loss::EnvironmentMix>& mixes) const;
 

@@ -4,6 +4,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/dist/collect.h"
 
 namespace ipirm::train {
 namespace {
@@ -208,6 +209,14 @@ checkpoint::StateParts parts_of(RunState& state) {
           std::make_shared<AdamPart>(state),    std::make_shared<PartitionsPart>(state),
           std::make_shared<SearchPart>(state),  std::make_shared<SourcePart>(state),
           std::make_shared<PositionPart>(state)};
+}
+
+void share_state(RunState& state, dist::Group& group) {
+  if (group.is_alone()) return;
+  const auto parts = parts_of(state);
+  SavedTensors first(dist::from_first(group, checkpoint::state_of(parts)), "the state of rank 0");
+  const torch::NoGradGuard no_grad;
+  if (!group.is_first()) checkpoint::load_parts(parts, first);
 }
 
 }  // namespace ipirm::train

@@ -1,10 +1,11 @@
 // The search as a source of partitions: features of the network, then the maximizer.
 #include "ipirm/core/error.h"
-#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/text.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/check_alike.h"
 #include "ipirm/train/partition_source.h"
+#include "ipirm/train/search_team.h"
 
 namespace ipirm::train {
 namespace {
@@ -24,13 +25,16 @@ class Search : public PartitionSource {
     if (!state.search) state.search = partition::new_search(first_logits(state, number));
     core::Progress progress(core::cat("maximization ", epoch), options_.passes, "passes");
     auto result = partition::maximize(
-        *features, *state.search, options_, [] { return core::interrupted(); },
+        *features, *state.search, options_, [this] { return views_.group->agreement().stop(); },
         [&](const partition::PassReport& pass) {
+          dist::check_same(*views_.group, state.search->logits,
+                           core::cat("the logits after pass ", pass.pass));
           after_pass(pass);
           progress.update(pass.pass + 1,
                           core::cat("risk ", core::with_digits(pass.risk, 4), ", best ",
                                     core::with_digits(pass.best_risk, 4)));
-        });
+        },
+        team_of(views_.group));
     if (result.interrupted) return std::nullopt;
     return result;
   }
@@ -41,7 +45,7 @@ class Search : public PartitionSource {
     if (!options_.offline)
       return std::make_unique<OnlineSource>(model, views_, options_, number, chunk_, bf16_);
     const auto bank = embed_views(model, views_, options_, number, chunk_, bf16_);
-    if (core::interrupted()) return nullptr;
+    if (!bank.z1.defined()) return nullptr;
     return std::make_unique<partition::BankSource>(
         bank.z1, bank.z2, options_.batch_size, options_.shuffle, options_.seed, number, bank.lam);
   }

@@ -81,14 +81,16 @@ SavedTensors read_run_state(const fs::path& path) {
   return {std::move(tensors), path.string()};
 }
 
-StateStore::StateStore(fs::path folder, checkpoint::StateParts parts)
+StateStore::StateStore(fs::path folder, checkpoint::StateParts parts, bool writes)
     : folder_(std::move(folder)),
       parts_(std::move(parts)),
+      writes_(writes),
       writer_(std::make_unique<BackgroundWriter>()) {}
 
 StateStore::~StateStore() = default;
 
 void StateStore::save(std::optional<int64_t> model_epoch) {
+  if (!writes_) return;
   writer_->finish();
   writer_->submit([folder = folder_, tensors = copy_of(parts_), model_epoch] {
     if (model_epoch) {
@@ -103,7 +105,7 @@ void StateStore::finish() { writer_->finish(); }
 
 fs::path StateStore::save_failed() {
   const auto path = folder_ / "failed_state.pt";
-  checkpoint::write_torch_file(path, copy_of(parts_));
+  if (writes_) checkpoint::write_torch_file(path, copy_of(parts_));
   return path;
 }
 

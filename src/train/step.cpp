@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/bf16_weights.h"
 #include "train/mixup_step.h"
@@ -12,10 +13,11 @@ namespace ipirm::train {
 namespace {
 
 // What the two steps on plain views share: a forward pass a view (each has its own BatchNorm
-// statistics), a loss of the two projections, its gradient, Adam.
+// statistics), a loss of the whole batch's projections, the ranks' gradients summed, Adam.
 class PlainStep : public Step {
  public:
-  PlainStep(const loss::LossOptions& loss, bool bf16) : loss_(loss), bf16_(bf16) {}
+  PlainStep(const loss::LossOptions& loss, const StepOptions& options)
+      : loss_(loss), bf16_(options.bf16), group_(options.group) {}
 
   loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) override {
     model->train();
@@ -28,8 +30,12 @@ class PlainStep : public Step {
     }
     // The loss is computed at full precision under bf16 too.
     const auto dtype = adam.parameters().front().scalar_type();
-    const auto terms = objective(z1.to(dtype), z2.to(dtype), input);
-    adam.step(torch::autograd::grad({terms.loss}, adam.parameters()));
+    const auto shares = dist::Shares::of_equal(z1.size(0), *group_);
+    const auto terms = objective(dist::gather_rows(*group_, z1.to(dtype), shares),
+                                 dist::gather_rows(*group_, z2.to(dtype), shares), input);
+    auto gradients = torch::autograd::grad({terms.loss}, adam.parameters());
+    dist::sum_gradients(*group_, gradients);
+    adam.step(gradients);
     return loss::named(terms);
   }
 
@@ -40,6 +46,7 @@ class PlainStep : public Step {
 
  private:
   const bool bf16_;
+  const std::shared_ptr<dist::Group> group_;
 };
 
 class ContrastiveStep : public PlainStep {
@@ -71,8 +78,8 @@ class EnvironmentStep : public PlainStep {
 
 std::unique_ptr<Step> make_step(const loss::LossOptions& loss, const StepOptions& options) {
   if (loss.mixup.on) return std::make_unique<MixupStep>(loss, options);
-  if (loss.baseline) return std::make_unique<ContrastiveStep>(loss, options.bf16);
-  return std::make_unique<EnvironmentStep>(loss, options.bf16);
+  if (loss.baseline) return std::make_unique<ContrastiveStep>(loss, options);
+  return std::make_unique<EnvironmentStep>(loss, options);
 }
 
 }  // namespace ipirm::train

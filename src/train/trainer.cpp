@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
-#include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/text.h"
+#include "ipirm/dist/collect.h"
 #include "train/memory_estimate.h"
 
 namespace ipirm::train {
@@ -102,15 +101,17 @@ bool Trainer::minimize(int64_t epoch) {
   auto& position = state_.position;
   const int64_t first_step = position.step;
   const auto samples = [&] { return (position.step - first_step) * options_.batch_size; };
-  auto loader = batches_of(epoch);
+  const auto order = order_of(epoch);
+  auto loader = batches_of(epoch, order);
   core::Progress progress(core::cat("epoch ", epoch, "/", options_.epochs),
                           (steps_per_epoch_ - first_step) * options_.batch_size, "samples");
   const auto start = Clock::now();
   last_read_ = start;
-  while (const auto batch = core::interrupted() || out_of_steps() ? std::nullopt : loader.next()) {
+  while (const auto batch =
+             group().agreement().stop() || out_of_steps() ? std::nullopt : loader.next()) {
     state_is_half_changed_ = true;
     try {
-      history_.add(step_->run(state_.model, state_.adam, step_input(*batch)));
+      history_.add(step_->run(state_.model, state_.adam, step_input(*batch, order)));
     } catch (const std::exception& error) {
       if (core::tells_of_device_memory(error)) suggest_batch_size(batch->views[0].sizes());
       throw;
@@ -128,34 +129,42 @@ bool Trainer::minimize(int64_t epoch) {
   return true;
 }
 
-data::Loader Trainer::batches_of(int64_t epoch) const {
-  std::vector<int64_t> order(static_cast<size_t>(set_size()));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  if (options_.shuffle) {
-    order = core::permutation(
-        core::KeyedRandom(options_.seed, core::Purpose::kTrainOrder, static_cast<uint64_t>(epoch)),
-        set_size());
-  }
+torch::Tensor Trainer::order_of(int64_t epoch) const {
+  if (!options_.shuffle) return torch::arange(set_size());
+  return torch::tensor(
+      core::permutation(core::KeyedRandom(options_.seed, core::Purpose::kTrainOrder,
+                                          static_cast<uint64_t>(epoch)),
+                        set_size()),
+      torch::kInt64);
+}
+
+data::Loader Trainer::batches_of(int64_t epoch, const torch::Tensor& order) const {
+  const auto* first = order.const_data_ptr<int64_t>();
   return two_view_loader(views_, core::Purpose::kTrainView, static_cast<uint64_t>(epoch),
-                         std::move(order), options_.batch_size, /*drop_last=*/true,
+                         {first, first + order.numel()}, options_.batch_size, /*drop_last=*/true,
                          state_.position.step);
 }
 
-StepInput Trainer::step_input(const data::Batch& batch) const {
+StepInput Trainer::step_input(const data::Batch& own, const torch::Tensor& order) const {
   const auto& position = state_.position;
   const auto view = [&](size_t number) {
-    return augment::normalised(copies_.to_device(batch.views[number]));
+    return augment::normalised(copies_.to_device(own.views[number]));
   };
+  const int64_t start = position.step * options_.batch_size;
+  const auto whole_batch = order.slice(0, start, start + options_.batch_size);
   return {.view1 = view(0),
           .view2 = view(1),
-          .environment = step_->uses_partitions() ? state_.partitions.environments(batch.index)
+          .environment = step_->uses_partitions() ? state_.partitions.environments(whole_batch)
                                                   : torch::Tensor(),
           .penalty_weight = plan_.penalty_weight(position.epoch),
           .epoch = static_cast<uint64_t>(position.epoch),
           .step = static_cast<uint64_t>(position.step)};
 }
 
+void Trainer::share_statistics() { dist::broadcast(group(), state_.model->buffers()); }
+
 void Trainer::suggest_batch_size(torch::IntArrayRef view) {
+  if (!group().is_alone()) return;  // the others wait in a step of their own
   const auto fits = batch_that_fits(device_, [&](int64_t n) {
     const auto images = torch::zeros({n, view[1], view[2], view[3]}, torch::TensorOptions(device_))
                             .contiguous(torch::MemoryFormat::ChannelsLast);
@@ -214,6 +223,7 @@ bool Trainer::maximize(int64_t epoch) {
   const auto start = Clock::now();
   auto pass_before = start;
   std::optional<partition::Maximization> result;
+  share_statistics();
   try {
     result = source_->partition(state_, epoch, [&](const partition::PassReport& pass) {
       observers_.maximize_pass({epoch, pass, seconds_since(pass_before)});
@@ -245,6 +255,7 @@ bool Trainer::maximize(int64_t epoch) {
 bool Trainer::evaluate(int64_t epoch) {
   // All are made before any is reported: a failure may leave no line to be written twice.
   std::vector<EvaluationRecord> records;
+  share_statistics();
   for (const auto& evaluation : evaluations_) {
     auto results = evaluation->run(state_.model);
     if (!results) return false;
@@ -257,7 +268,7 @@ bool Trainer::evaluate(int64_t epoch) {
 
 void Trainer::save_if_due() {
   const double minutes = options_.save_minutes;
-  if (minutes <= 0 || seconds_since(last_save_) < 60 * minutes) return;
+  if (!group().agreement().save(minutes > 0 && seconds_since(last_save_) >= 60 * minutes)) return;
   report_steps();
   store_.save();
   last_save_ = Clock::now();

@@ -29,7 +29,7 @@ target_precompile_headers(cuda_on_host REUSE_FROM ipirm_pch)
 file(GLOB cuda_glue_tests CONFIGURE_DEPENDS tests/cuda_host/glue/*.cpp)
 add_executable(cuda_glue_test ${cuda_glue_tests})
 target_include_directories(cuda_glue_test PRIVATE src tests)
-target_link_libraries(cuda_glue_test PRIVATE cuda_on_host GTest::gtest GTest::gtest_main)
+target_link_libraries(cuda_glue_test PRIVATE ipirm_train cuda_on_host GTest::gtest GTest::gtest_main)
 target_precompile_headers(cuda_glue_test REUSE_FROM ipirm_pch)
 
 # Under the sanitizers each test takes a few times as long: those of many samples run without them, all others with them.

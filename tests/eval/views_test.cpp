@@ -49,7 +49,7 @@ TEST(WholeImageViews, LinearViewsWithoutAugmentationAreTheTestViews) {
   augment::AugmentOptions augment;
   augment.recipe = augment::Recipe::kNone;
   augment.crop_size = 16;
-  expect_test_views(*linear_views(set, augment, 1, 1, 4, RunOptions{}), set, 16);
+  expect_test_views(*linear_views(set, augment, 1, 1, 4, /*least=*/1, RunOptions{}), set, 16);
 }
 
 // Evaluations take what either kind of loader gives.

@@ -142,14 +142,16 @@ TEST(Dispatch, TheStateOfEnvironmentLossHasOneShape) {
 // Kernels that count their calls and are the ATen form otherwise.
 int calls = 0;
 Tensors counted_risk(const Tensor& z1, const Tensor& z2, const Tensor& weights, double t,
-                     double irm_t, double w, bool nonorm, const std::optional<Tensor>& index) {
+                     double irm_t, double w, bool nonorm, const std::optional<Tensor>& index,
+                     const TeamPointer& team) {
   ++calls;
-  return aten::partition_risk(z1, z2, weights, t, irm_t, w, nonorm, index);
+  return aten::shared_partition_risk(z1, z2, weights, t, irm_t, w, nonorm, index, team);
 }
 Tensors counted_mixup(const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
-                      const std::optional<Tensor>& partner, double t, double w, bool nonorm) {
+                      const std::optional<Tensor>& partner, double t, double w, bool nonorm,
+                      const TeamPointer& team) {
   ++calls;
-  return aten::partition_risk_mixup(z1, z2, weights, lam, partner, t, w, nonorm);
+  return aten::shared_partition_risk_mixup(z1, z2, weights, lam, partner, t, w, nonorm, team);
 }
 Tensors counted_forward(const Tensor& z1, const Tensor& z2, const Tensor& environment, int64_t k,
                         double t, double irm_t) {

@@ -173,8 +173,10 @@ struct SmallRun {
 
   Trainer trainer() {
     TrainerParts parts;
-    parts.step = make_step(
-        loss, {.retain_group = options.retain_group, .bf16 = options.bf16, .seed = options.seed});
+    parts.step = make_step(loss, {.retain_group = options.retain_group,
+                                  .bf16 = options.bf16,
+                                  .seed = options.seed,
+                                  .group = views.group});
     const auto& source = state->source;
     if (source == "search")
       parts.source = make_search(maximize, views, options.batch_size, options.bf16);
@@ -183,8 +185,9 @@ struct SmallRun {
     else
       parts.source = make_factor_source(source.substr(source.find(':') + 1), maximize, *views.set);
     if (sets.test) {
-      const eval::RunOptions run{device, options.bf16, views.loader, options.batch_size,
-                                 views.augment.crop_size};
+      const eval::RunOptions run{
+          device,     options.bf16, views.loader, options.batch_size, views.augment.crop_size,
+          views.group};
       parts.evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, {}, run));
     }
     for (auto& evaluation : more_evaluations) parts.evaluations.push_back(std::move(evaluation));

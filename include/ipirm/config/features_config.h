@@ -30,6 +30,7 @@ struct FeaturesConfig {
   int crop_size = 32;
   core::DeviceChoice device;
   bool deterministic = false;  // the same bits again on a GPU too
+  double dist_timeout = 10;    // minutes that a process waits for the others, > 0
   model::Precision precision = model::Precision::kFp32;
   core::LogLevel log_level = core::LogLevel::kInfo;
 
@@ -39,5 +40,7 @@ struct FeaturesConfig {
 
 // As parse_train() of train_config.h.
 std::optional<FeaturesConfig> parse_features(int argc, const char* const* argv);
+// The settings as a YAML file would hold them.
+std::string to_yaml(const FeaturesConfig& config);
 
 }  // namespace ipirm::config

@@ -30,6 +30,7 @@ struct LinearConfig {
   bool check_data = false;                     // only read all images and list what is wrong
   core::DeviceChoice device;
   bool deterministic = false;  // the same bits again on a GPU too
+  double dist_timeout = 10;    // minutes that a process waits for the others, > 0
   model::Precision precision = model::Precision::kFp32;
   core::LogLevel log_level = core::LogLevel::kInfo;
 

@@ -19,6 +19,7 @@ struct PartitionConfig {
   bool overwrite = false;    // replace what stands at `out`
   core::DeviceChoice device;
   bool deterministic = false;  // the same bits again on a GPU too
+  double dist_timeout = 10;    // minutes that a process waits for the others, > 0
   core::LogLevel log_level = core::LogLevel::kInfo;
   std::vector<std::string> warnings;  // for the log: a line for each setting without effect
 
@@ -27,5 +28,7 @@ struct PartitionConfig {
 
 // Does for ipirm-partition what parse_train() of train_config.h does for ipirm-train.
 std::optional<PartitionConfig> parse_partition(int argc, const char* const* argv);
+// The settings as a YAML file would hold them.
+std::string to_yaml(const PartitionConfig& config);
 
 }  // namespace ipirm::config

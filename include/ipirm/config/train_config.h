@@ -27,6 +27,8 @@ struct TrainConfig {
   core::DeviceChoice device;
   bool deterministic = false;                            // the same bits again on a GPU too
   model::Precision precision = model::Precision::kFp32;  // train.bf16 follows from it
+  bool sync_bn = false;      // BatchNorm over the batches of all processes
+  double dist_timeout = 10;  // minutes that a process waits for the others, > 0
   core::LogLevel log_level = core::LogLevel::kInfo;
   std::string pretrain_model;  // .pt file with the first weights; empty: random ones
   std::string partition;       // .npy file with the first partition; empty: maximize before epoch 1

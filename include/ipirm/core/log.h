@@ -23,6 +23,8 @@ struct NamesOf<LogLevel> {
 };
 
 void set_log_level(LogLevel level);
+// What every line begins with from now on: "rank 3: ".
+void set_log_prefix(const std::string& prefix);
 
 void log_debug(const std::string& line);
 void log_info(const std::string& line);

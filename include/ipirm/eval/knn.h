@@ -25,4 +25,7 @@ struct Accuracy {
 // equal scores the lower class comes first; a NaN is never right; no queries count as 0 %.
 Accuracy accuracy(const torch::Tensor& scores, const torch::Tensor& labels);
 
+// The same of how many of n queries were right, (2) float64: among the first 1, the first 5.
+Accuracy as_accuracy(const torch::Tensor& correct, int64_t n);
+
 }  // namespace ipirm::eval

@@ -37,13 +37,15 @@ using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 // the same frozen encoder, and tests them on `test` after every epoch.
 class LinearProbe {
  public:
-  // The network and the sets must outlive it. Throws UserError where an image's factor is unknown.
+  // The network and the sets must outlive it. The ranks of run.group share each batch out, and all
+  // have the results and the state of the whole (METHOD 12). Throws UserError where an image's
+  // factor is unknown.
   LinearProbe(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
               const LinearOptions& options, const augment::AugmentOptions& augment,
               const RunOptions& run);
   ~LinearProbe();
 
-  // Trains and tests once more: one result a factor, or nothing once core::interrupted(), which
+  // Trains and tests once more: one result a factor, or nothing once the ranks stop, which
   // ends it early and leaves a state between two epochs. number: from 1; all random draws are keyed
   // by it.
   std::optional<std::vector<LinearEpoch>> epoch(int64_t number);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "ipirm/dist/group.h"
 #include "ipirm/model/options.h"
 
 namespace ipirm::model {
@@ -38,6 +39,8 @@ class ModelImpl : public torch::nn::Module {
   torch::Tensor project(const torch::Tensor& images);
   // h, unnormalised, (B, F).
   torch::Tensor encode(const torch::Tensor& images);
+  // From now on, in training mode, BatchNorm's statistics are those of all ranks' rows (METHOD 12).
+  void synchronise_batch_norm(const std::shared_ptr<dist::Group>& group);
   // F: 8 * width for encoders of basic blocks, 32 * width for those of bottlenecks.
   int64_t feature_size() const { return feature_size_; }
   const ModelOptions& options() const { return options_; }

@@ -7,6 +7,8 @@
 #include <optional>
 #include <tuple>
 
+#include "ipirm/ops/team.h"
+
 namespace ipirm::ops {
 
 // z1, z2           (n, d) float32, float64 or, computed in float32, float16 and bfloat16: the two
@@ -35,5 +37,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> partition_risk(
     const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, double temperature,
     double irm_temperature, double irm_weight, bool nonorm = false,
     const std::optional<at::Tensor>& index = std::nullopt);
+
+// The same by a team whose members have the same arguments: each computes its share of the pairs,
+// and all return the same bits, which agree with partition_risk()'s up to rounding.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> shared_partition_risk(
+    const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, double temperature,
+    double irm_temperature, double irm_weight, bool nonorm, const std::optional<at::Tensor>& index,
+    const TeamPointer& team);
 
 }  // namespace ipirm::ops

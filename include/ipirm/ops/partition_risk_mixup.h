@@ -7,6 +7,8 @@
 #include <optional>
 #include <tuple>
 
+#include "ipirm/ops/team.h"
+
 namespace ipirm::ops {
 
 // z1           (n, d) float32, float64 or, computed in float32, float16 and bfloat16, n >= 2: the
@@ -43,5 +45,11 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> partition_risk_mixup(
     const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, const at::Tensor& lam,
     const std::optional<at::Tensor>& partner, double temperature, double irm_weight,
     bool nonorm = false);
+
+// The same by a team, as shared_partition_risk().
+std::tuple<at::Tensor, at::Tensor, at::Tensor> shared_partition_risk_mixup(
+    const at::Tensor& z1, const at::Tensor& z2, const at::Tensor& weights, const at::Tensor& lam,
+    const std::optional<at::Tensor>& partner, double temperature, double irm_weight, bool nonorm,
+    const TeamPointer& team);
 
 }  // namespace ipirm::ops

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "ipirm/loss/mixup.h"
+#include "ipirm/ops/team.h"
 #include "ipirm/partition/options.h"
 
 namespace ipirm::partition {
@@ -114,11 +115,13 @@ class NotFiniteError : public std::runtime_error {
 
 // Goes on from `state`, which is brought up to date after each whole pass, before after_pass is
 // told of it. stop() is asked before each batch: once it says true, the search ends there with
-// `interrupted` set and a result of no meaning; `state` then holds the last whole pass. Throws
-// NotFiniteError.
+// `interrupted` set and a result of no meaning; `state` then holds the last whole pass. team: makes
+// this search together, each member from the same features and state to the same bits; null for one
+// who is alone. Throws NotFiniteError.
 Maximization maximize(FeatureSource& source, SearchState& state, const MaximizeOptions& options,
                       const std::function<bool()>& stop,
-                      const std::function<void(const PassReport&)>& after_pass);
+                      const std::function<void(const PassReport&)>& after_pass,
+                      const ops::TeamPointer& team = {});
 // A whole search from `initial` (N, K), which is left as it is.
 Maximization maximize(FeatureSource& source, const torch::Tensor& initial,
                       const MaximizeOptions& options, const std::function<bool()>& stop,

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "ipirm/loss/mixup.h"
+#include "ipirm/ops/team.h"
 #include "ipirm/partition/options.h"
 
 namespace ipirm::partition {
@@ -39,9 +40,11 @@ struct Risk {
 // z1, z2 (n, d) projections, logits (n, K) of the partition; rows (n) int64 chooses among more rows
 // of z1 and z2. mix: the first views are mixed, and the contrastive terms those of METHOD 6
 // (offline form where it has no partner; irm_temperature is not used; irm_mode v1 alone). Closed
-// form: builds no graph. No host synchronisation.
+// form: builds no graph. No host synchronisation. team: computes the pairs together, with the same
+// arguments and the same bits for all; null for one who is alone.
 Risk batch_risk(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& logits,
                 const RiskOptions& options, const std::optional<torch::Tensor>& rows = std::nullopt,
-                const std::optional<loss::Mix>& mix = std::nullopt);
+                const std::optional<loss::Mix>& mix = std::nullopt,
+                const ops::TeamPointer& team = {});
 
 }  // namespace ipirm::partition

@@ -9,6 +9,7 @@
 
 #include "ipirm/checkpoint/state_part.h"
 #include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/group.h"
 #include "ipirm/model/model.h"
 #include "ipirm/ops/adam.h"
 #include "ipirm/partition/maximizer.h"
@@ -53,5 +54,8 @@ struct RunState {
 // The parts that `state` is saved as, which must outlive them. What else a run has to keep (the
 // lengths of its texts, a queue, a second network) joins the list as a part of its own.
 checkpoint::StateParts parts_of(RunState& state);
+
+// Brings every rank's state to rank 0's, which has loaded or made it. Throws LostError.
+void share_state(RunState& state, dist::Group& group);
 
 }  // namespace ipirm::train

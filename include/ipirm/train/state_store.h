@@ -15,8 +15,9 @@ class BackgroundWriter;
 class StateStore {
  public:
   // folder: of the run, which exists and is locked. parts: all that a state holds; whatever they
-  // refer to must outlive the store.
-  StateStore(std::filesystem::path folder, checkpoint::StateParts parts);
+  // refer to must outlive the store. writes: false in a rank that leaves saving to rank 0; each
+  // call that saves then does nothing.
+  StateStore(std::filesystem::path folder, checkpoint::StateParts parts, bool writes = true);
   ~StateStore();
 
   // state.pt: every part as it is now; with model_epoch also model_E.pt, before it. Copied at once
@@ -38,6 +39,7 @@ class StateStore {
  private:
   std::filesystem::path folder_;
   checkpoint::StateParts parts_;
+  bool writes_;
   std::unique_ptr<BackgroundWriter> writer_;
 };
 

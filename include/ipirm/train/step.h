@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "ipirm/dist/group.h"
 #include "ipirm/loss/minimize_objective.h"
 #include "ipirm/loss/options.h"
 #include "ipirm/model/model.h"
@@ -16,10 +17,10 @@ namespace ipirm::train {
 
 // What one step is made on.
 struct StepInput {
-  // (B, 3, H, W), on the model's device.
+  // (n, 3, H, W), on the model's device: this rank's share of a batch of B. In one process n is B.
   torch::Tensor view1, view2;
-  // (P, B) int64 on the CPU: each sample's environment in each kept partition. Undefined where the
-  // step uses no partitions.
+  // (P, B) int64 on the CPU: the environment of each sample of the whole batch in each kept
+  // partition. Undefined where the step uses no partitions.
   torch::Tensor environment = {};
   // w >= 0.
   double penalty_weight = 0;
@@ -33,8 +34,8 @@ class Step {
   // Whether the kept partitions count: without them there is nothing to search for.
   virtual bool uses_partitions() const = 0;
   // Embeds the views with `model` in training mode, back-propagates, moves the parameters by `adam`
-  // and returns the terms, "loss" first and the same names at every step: scalars without a graph
-  // on the model's device. Does not wait for the device.
+  // and returns the terms of the whole batch, "loss" first and the same names at every step:
+  // scalars without a graph on the model's device. Does not wait for the device.
   virtual loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) = 0;
 };
 
@@ -46,6 +47,8 @@ struct StepOptions {
   bool bf16 = false;
   // Of MixUp's draws.
   uint64_t seed = 1234;
+  // The ranks among which each batch is shared out.
+  std::shared_ptr<dist::Group> group = dist::alone();
 };
 
 // The contrastive loss alone; the loss of environments; or either under MixUp.

@@ -46,10 +46,12 @@ struct TrainerParts {
 
 class Trainer {
  public:
-  // num_env: K, of the partitions. views: of the training set. state.model lies on `device`;
-  // state.partitions may hold a first partition, otherwise the source makes it. `state` and
-  // `store`, which saves it, must outlive the trainer. Throws UserError when the batch is larger
-  // than the training set, or a partition is of another set or of another number of environments.
+  // num_env: K, of the partitions. views: of the training set, shared out among its ranks, of which
+  // each runs such a trainer on an equal state, and rank 0 alone observes and saves. state.model
+  // lies on `device`; state.partitions may hold a first partition, otherwise the source makes it.
+  // `state` and `store`, which saves it, must outlive the trainer. Throws UserError when the batch
+  // is larger than the training set, or a partition is of another set or of another number of
+  // environments.
   Trainer(const TrainOptions& options, int64_t num_env, TrainerParts parts, ViewSource views,
           RunState& state, StateStore& store, torch::Device device);
 
@@ -66,8 +68,13 @@ class Trainer {
   bool maximize(int64_t epoch);
   bool evaluate(int64_t epoch);
 
-  data::Loader batches_of(int64_t epoch) const;
-  StepInput step_input(const data::Batch& batch) const;
+  // The epoch's order of the samples, (N) int64.
+  torch::Tensor order_of(int64_t epoch) const;
+  // This rank's shares of the epoch's batches that are left.
+  data::Loader batches_of(int64_t epoch, const torch::Tensor& order) const;
+  StepInput step_input(const data::Batch& own, const torch::Tensor& order) const;
+  // The network evaluates by rank 0's running statistics in every rank.
+  void share_statistics();
   // After a step of views of this shape ran out of memory: says how large a batch would fit. Leaves
   // the network in a state that must not be saved.
   void suggest_batch_size(torch::IntArrayRef view);
@@ -88,6 +95,7 @@ class Trainer {
     return options_.max_steps > 0 && state_.position.total_steps >= options_.max_steps;
   }
   int64_t set_size() const { return views_.set->size(); }
+  dist::Group& group() const { return *views_.group; }
 
   TrainOptions options_;
   Plan plan_;

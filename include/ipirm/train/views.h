@@ -12,6 +12,7 @@
 #include "ipirm/core/keyed_random.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/data/loader.h"
+#include "ipirm/dist/group.h"
 #include "ipirm/model/keep_mode.h"
 #include "ipirm/model/model.h"
 #include "ipirm/partition/maximizer.h"
@@ -24,9 +25,12 @@ struct ViewSource {
   augment::AugmentOptions augment;
   data::LoaderOptions loader;
   uint64_t seed = 1234;
+  // The ranks among which batches are shared out.
+  std::shared_ptr<dist::Group> group = dist::alone();
 };
 
-// A pass over `order` with two views a sample, keyed by (seed, purpose, epoch, sample, view).
+// A pass over `order` in batches of batch_size with two views a sample, keyed by (seed, purpose,
+// epoch, sample, view). Each batch that comes out is this rank's share of one.
 data::Loader two_view_loader(const ViewSource& source, core::Purpose purpose, uint64_t epoch,
                              std::vector<int64_t> order, int64_t batch_size, bool drop_last,
                              int64_t first_batch = 0);
@@ -38,10 +42,11 @@ struct FeatureBank {
   torch::Tensor lam;
 };
 
-// Embeds two views of every sample with the network in evaluation mode (restored afterwards).
-// maximization: the epoch after which it runs, 0 before the first. Ends early with an empty bank
-// when interrupted. chunk: samples a forward pass. With options.mixup the first views are mixed
-// before, batch by batch of options.batch_size in the set's order.
+// Embeds two views of every sample with the network in evaluation mode (restored afterwards); each
+// rank embeds its shares and has the whole bank. maximization: the epoch after which it runs, 0
+// before the first. Ends early with an empty bank (z1 undefined) when the ranks stop. chunk:
+// samples a forward pass of all ranks. With options.mixup the first views are mixed before, batch
+// by batch of options.batch_size in the set's order.
 FeatureBank embed_views(model::Model& model, const ViewSource& source,
                         const partition::MaximizeOptions& options, uint64_t maximization,
                         int64_t chunk, bool bf16);
@@ -70,6 +75,8 @@ class OnlineSource : public partition::FeatureSource {
   uint64_t maximization_;
   // Of the pass, and the number of its next batch.
   uint64_t key_ = 0, batch_ = 0;
+  // Of the pass: the whole order of the samples, (N) int64.
+  torch::Tensor order_;
   std::unique_ptr<data::Loader> loader_;
 };
 

@@ -7,8 +7,8 @@
 namespace ipirm::ops::cuda {
 
 // An index or a partner out of range stops the device with an error.
-PartitionRisk partition_risk_kernels;
-PartitionRiskMixup partition_risk_mixup_kernels;
+SharedPartitionRisk partition_risk_kernels;
+SharedPartitionRiskMixup partition_risk_mixup_kernels;
 EnvironmentLossForward environment_loss_forward_kernels;
 EnvironmentLossBackward environment_loss_backward_kernels;
 

@@ -34,11 +34,14 @@ inline PairMemory deal_pairs(Scratch& scratch, const PairLayout& layout,
 // The launches of one call; the first error of them is kept.
 class PairRun {
  protected:
-  PairRun(const PairLayout& layout, int num_env, const PairMemory& memory, void* stream)
+  // team: sweeps together, or null; it must outlive this.
+  PairRun(const PairLayout& layout, int num_env, const PairMemory& memory, void* stream,
+          const SweepTeam* team)
       : num_env_(num_env),
         columns_(column_groups(num_env)),
         views_{layout,       columns_,    memory.operands, memory.largest,
-               memory.bound, kPartsBytes, memory.parts,    static_cast<cudaStream_t>(stream)},
+               memory.bound, kPartsBytes, memory.parts,    static_cast<cudaStream_t>(stream),
+               team},
         pairs_(memory) {}
 
   // Everything in pairs_ but parts. other: as in SampleMeasures.

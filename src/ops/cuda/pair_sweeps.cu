@@ -8,18 +8,41 @@
 namespace ipirm::ops::cuda {
 namespace {
 
-// Calls visit(strip, whether it is the first for its receivers) on the strips of a sweep; the first
-// error ends it.
+struct Rows {
+  int first, end;
+};
+
+Rows all_rows(const PairLayout& layout, Receivers receivers) {
+  return {0, receivers == Receivers::kAll ? layout.blocks() : layout.view_blocks};
+}
+
+// The rows of tiles that are swept here: of a team's members each takes those whose first tile is
+// among its own.
+Rows own_rows(const PairViews& views, Receivers receivers) {
+  const Rows all = all_rows(views.layout, receivers);
+  if (views.team == nullptr) return all;
+  const Strip whole{receivers, views.layout.view_blocks, all.first, all.end};
+  const auto row_from = [&](int64_t tile) {
+    int row = 0;
+    while (row < all.end && whole.tiles_before(row) < tile) ++row;
+    return row;
+  };
+  const auto [first, end] = views.team->own(whole.tiles());
+  return {row_from(first), row_from(end)};
+}
+
+// Calls visit(strip, whether it is the first for its receivers) on the strips of some rows; the
+// first error ends it.
 template <class Visit>
-int for_each_strip(const PairViews& views, Receivers receivers, int columns, Visit visit) {
+int for_each_strip(const PairViews& views, Receivers receivers, const Rows& rows, int columns,
+                   Visit visit) {
   const PairLayout& layout = views.layout;
-  const int rows = receivers == Receivers::kAll ? layout.blocks() : layout.view_blocks;
   const int height = strip_height(layout, receivers, columns, views.most_parts_bytes);
   int error = 0;
-  for (int row = 0; row < rows && error == 0; row += height) {
-    const int end = row + height < rows ? row + height : rows;
+  for (int row = rows.first; row < rows.end && error == 0; row += height) {
+    const int end = row + height < rows.end ? row + height : rows.end;
     error = visit(Strip{receivers, layout.view_blocks, row, end},
-                  row == 0 || receivers == Receivers::kRows);
+                  row == rows.first || receivers == Receivers::kRows);
   }
   return error;
 }
@@ -74,7 +97,8 @@ int launch_split(const PairLayout& layout, const Features& features, const doubl
 
 int launch_largest(const PairViews& views, Receivers receivers, double lowest_temperature,
                    float* largest) {
-  return for_each_strip(views, receivers, 1, [&](const Strip& strip, bool first) {
+  const Rows rows = all_rows(views.layout, receivers);
+  return for_each_strip(views, receivers, rows, 1, [&](const Strip& strip, bool first) {
     const LargestTask task{views.layout,           strip,      views.operands, views.bound,
                            1 / lowest_temperature, views.parts};
     const int error = launch(largest_of_tile, dim3(static_cast<unsigned>(strip.tiles())),
@@ -87,7 +111,15 @@ int launch_largest(const PairViews& views, Receivers receivers, double lowest_te
 
 int launch_sweep(const PairViews& views, const Sweep& sweep) {
   const int columns = views.columns.count();
-  return for_each_strip(views, sweep.receivers, columns, [&](const Strip& strip, bool first) {
+  const size_t values = static_cast<size_t>(columns) * views.layout.padded();
+  const auto for_sums = [&](const auto& call) {
+    call(sweep.to.sum, values);
+    if (sweep.to.earlier != nullptr) call(sweep.to.earlier, values);
+  };
+  // A member's tiles do not reach all receivers: it adds to zeros.
+  if (views.team != nullptr) for_sums(views.team->clear);
+  const Rows rows = own_rows(views, sweep.receivers);
+  const auto visit = [&](const Strip& strip, bool first) {
     const SweepTask task{views.layout,
                          strip,
                          views.operands,
@@ -103,9 +135,12 @@ int launch_sweep(const PairViews& views, const Sweep& sweep) {
     const int error = launch_tiles(task, views.columns, views.stream);
     if (error != 0) return error;
     const dim3 grid(static_cast<unsigned>(strip.num_receivers()), static_cast<unsigned>(columns));
-    return launch(reduce_parts, grid, dim3(kTile), 0, views.stream, task, views.columns.size, first,
-                  sweep.to);
-  });
+    return launch(reduce_parts, grid, dim3(kTile), 0, views.stream, task, views.columns.size,
+                  first && views.team == nullptr, sweep.to);
+  };
+  const int error_of_strips = for_each_strip(views, sweep.receivers, rows, columns, visit);
+  if (views.team != nullptr && error_of_strips == 0) for_sums(views.team->sum);
+  return error_of_strips;
 }
 
 }  // namespace ipirm::ops::cuda

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/cuda/pair_layout.cuh"
+#include "ops/cuda/sweep_team.h"
 
 namespace ipirm::ops::cuda {
 
@@ -62,6 +63,7 @@ struct PairViews {
   size_t most_parts_bytes;
   float* parts;  // parts_bytes(...)
   cudaStream_t stream;
+  const SweepTeam* team = nullptr;  // null: every tile is swept here
 };
 
 enum class Matrix { kE, kH };  // H = E∘S

@@ -46,7 +46,7 @@ class Run : private PairRun {
  public:
   Run(const PartitionRiskInputs& in, const PartitionRiskOutputs& out, const PairLayout& layout,
       const Memory& memory, void* stream)
-      : PairRun(layout, static_cast<int>(in.num_env), memory.pairs, stream),
+      : PairRun(layout, static_cast<int>(in.num_env), memory.pairs, stream, in.team),
         in_(in),
         out_(out),
         memory_(memory),

@@ -37,6 +37,29 @@ Tensor scratch_of(size_t bytes, const Tensor& like) {
   return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte));
 }
 
+// The team as the launches see it, with values on the device of `like`.
+class TeamOf {
+ public:
+  TeamOf(const TeamPointer& team, const Tensor& like) {
+    if (!team) return;
+    const auto options = like.options().dtype(at::kDouble);
+    const auto tensor = [options](double* values, size_t count) {
+      return at::from_blob(values, {static_cast<int64_t>(count)}, options);
+    };
+    team_ = SweepTeam{
+        [team](int64_t count) {
+          const auto [first, end] = team->own(count);
+          return std::pair(first, end);
+        },
+        [tensor](double* values, size_t count) { tensor(values, count).zero_(); },
+        [tensor, team](double* values, size_t count) { team->sum(tensor(values, count)); }};
+  }
+  const SweepTeam* get() const { return team_ ? &*team_ : nullptr; }
+
+ private:
+  std::optional<SweepTeam> team_;
+};
+
 // Sizes of the kernels' arrays are int.
 constexpr int64_t kMostSamples = int64_t{1} << 20;
 
@@ -46,12 +69,14 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, cons
                                                           const Tensor& weights, double temperature,
                                                           double irm_temperature, double irm_weight,
                                                           bool nonorm,
-                                                          const std::optional<Tensor>& index) {
+                                                          const std::optional<Tensor>& index,
+                                                          const TeamPointer& team) {
   TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk: at most ", kMostSamples,
               " samples, found ", weights.size(0));
   const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
   const auto rows = contiguous(index);
   const Results out(w);
+  const TeamOf members(team, z1);
   const PartitionRiskInputs in{first.const_data_ptr<float>(),
                                second.const_data_ptr<float>(),
                                data_or_null(rows),
@@ -63,7 +88,8 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, cons
                                temperature,
                                irm_temperature,
                                irm_weight,
-                               nonorm};
+                               nonorm,
+                               members.get()};
   const auto scratch = scratch_of(partition_risk_scratch(in), z1);
   launch_on(z1, "partition_risk", [&](void* stream) {
     return partition_risk(in, out.pointers<PartitionRiskOutputs>(), scratch.mutable_data_ptr(),
@@ -74,13 +100,15 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, cons
 
 std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_kernels(
     const Tensor& z1, const Tensor& z2, const Tensor& weights, const Tensor& lam,
-    const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm) {
+    const std::optional<Tensor>& partner, double temperature, double irm_weight, bool nonorm,
+    const TeamPointer& team) {
   TORCH_CHECK(weights.size(0) <= kMostSamples, "partition_risk_mixup: at most ", kMostSamples,
               " samples, found ", weights.size(0));
   const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
   const auto mix = lam.contiguous();
   const auto partners = contiguous(partner);
   const Results out(w);
+  const TeamOf members(team, z1);
   const PartitionRiskMixupInputs in{first.const_data_ptr<float>(),
                                     second.const_data_ptr<float>(),
                                     w.const_data_ptr<float>(),
@@ -91,7 +119,8 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_kernels(
                                     w.size(1),
                                     temperature,
                                     irm_weight,
-                                    nonorm};
+                                    nonorm,
+                                    members.get()};
   const auto scratch = scratch_of(partition_risk_mixup_scratch(in), z1);
   launch_on(z1, "partition_risk_mixup", [&](void* stream) {
     return partition_risk_mixup(in, out.pointers<PartitionRiskMixupOutputs>(),

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/cuda/sweep_team.h"
+
 namespace ipirm::ops::cuda {
 
 // Pointers are to device memory, rows contiguous.
@@ -15,6 +17,7 @@ struct PartitionRiskInputs {
   int64_t rows, n, dim, num_env;
   double temperature, irm_temperature, irm_weight;
   bool nonorm;
+  const SweepTeam* team = nullptr;  // sweeps the pairs together; null: alone
 };
 
 struct PartitionRiskOutputs {

@@ -42,7 +42,7 @@ class MixupRun : private PairRun {
  public:
   MixupRun(const PartitionRiskMixupInputs& in, const PartitionRiskMixupOutputs& out,
            const PairLayout& layout, const MixupMemory& memory, void* stream)
-      : PairRun(layout, static_cast<int>(in.num_env), memory.pairs, stream),
+      : PairRun(layout, static_cast<int>(in.num_env), memory.pairs, stream, in.team),
         in_(in),
         out_(out),
         memory_(memory),

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ops/cuda/sweep_team.h"
+
 namespace ipirm::ops::cuda {
 
 // Pointers are to device memory, rows contiguous.
@@ -16,6 +18,7 @@ struct PartitionRiskMixupInputs {
   int64_t n, dim, num_env;
   double temperature, irm_weight;
   bool nonorm;
+  const SweepTeam* team = nullptr;  // sweeps the pairs together; null: alone
 };
 
 struct PartitionRiskMixupOutputs {

@@ -1,12 +1,15 @@
 // The partition risks with tensors by their CUDA kernels, which run on the CPU: beside the ATen
-// form in float64 on the same inputs.
+// form in float64 on the same inputs, alone and in several processes.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include "ipirm/dist/check_alike.h"
+#include "ipirm/train/search_team.h"
 #include "ops/cuda/kernels.h"
 #include "ops/expectations.h"
 #include "ops/operator_inputs.h"
 #include "ops/risk_implementations.h"
+#include "support/ranks.h"
 
 namespace ipirm::ops {
 namespace {
@@ -27,25 +30,25 @@ struct Settings {
 };
 
 void expect_aten(const OperatorInputs& in, const Settings& s,
-                 const std::optional<Tensor>& index = std::nullopt) {
+                 const std::optional<Tensor>& index = std::nullopt, const TeamPointer& team = {}) {
   const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
   expect_close(
       risk_of(cuda::partition_risk_kernels(narrow.z1, narrow.z2, narrow.weights, s.temperature,
-                                           s.irm_temperature, s.irm_weight, s.nonorm, index)),
+                                           s.irm_temperature, s.irm_weight, s.nonorm, index, team)),
       risk_of(aten::partition_risk(wide.z1, wide.z2, wide.weights, s.temperature, s.irm_temperature,
                                    s.irm_weight, s.nonorm, index)),
       kKernels);
 }
 
 void expect_aten_mixup(const OperatorInputs& in, const std::optional<Tensor>& partner,
-                       const Settings& s) {
+                       const Settings& s, const TeamPointer& team = {}) {
   const auto narrow = in.to(torch::kFloat32), wide = narrow.to(torch::kFloat64);
-  expect_close(
-      risk_of(cuda::partition_risk_mixup_kernels(narrow.z1, narrow.z2, narrow.weights, narrow.lam,
-                                                 partner, s.temperature, s.irm_weight, s.nonorm)),
-      risk_of(aten::partition_risk_mixup(wide.z1, wide.z2, wide.weights, wide.lam, partner,
-                                         s.temperature, s.irm_weight, s.nonorm)),
-      kKernels);
+  expect_close(risk_of(cuda::partition_risk_mixup_kernels(narrow.z1, narrow.z2, narrow.weights,
+                                                          narrow.lam, partner, s.temperature,
+                                                          s.irm_weight, s.nonorm, team)),
+               risk_of(aten::partition_risk_mixup(wide.z1, wide.z2, wide.weights, wide.lam, partner,
+                                                  s.temperature, s.irm_weight, s.nonorm)),
+               kKernels);
 }
 
 TEST(PartitionRiskGlue, GiveWhatAtenGives) {
@@ -82,6 +85,25 @@ TEST(PartitionRiskGlue, GiveWhatAtenGivesUnderMixup) {
       expect_aten_mixup(in, online ? std::optional(in.partner) : std::nullopt, s);
     }
   }
+}
+
+// Each rank sweeps the rows of tiles that begin in its part: of the two rows of 50 samples one of
+// three ranks has none.
+TEST(PartitionRiskGlue, SeveralProcessesShareTheTiles) {
+  ranks::run(3, [](dist::Group& group) {
+    const auto team = train::team_of({&group, [](dist::Group*) {}});
+    for (const int64_t n : {50, 200}) {
+      const auto in = random_inputs(n, 12, 3);
+      expect_aten(in, {}, std::nullopt, team);
+      expect_aten(in, {.05, .02, .5, true}, std::nullopt, team);
+      expect_aten_mixup(in, std::nullopt, {}, team);
+      expect_aten_mixup(in, in.partner, {.1, 0, .5, true}, team);
+      const auto narrow = in.to(torch::kFloat32);
+      const auto found = cuda::partition_risk_kernels(narrow.z1, narrow.z2, narrow.weights, .5, .5,
+                                                      .7, false, std::nullopt, team);
+      dist::check_same(group, std::get<2>(found), "gradient");
+    }
+  });
 }
 
 TEST(PartitionRiskGlue, ManySamples) { expect_aten(random_inputs(1100, 16, 2), {.2, .2, .5}); }

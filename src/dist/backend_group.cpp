@@ -1,0 +1,106 @@
+// Collectives of c10d, and who is gone when one fails.
+#include "dist/backend_group.h"
+
+#include <chrono>
+#include <thread>
+
+#include "ipirm/core/error.h"
+
+namespace ipirm::dist {
+namespace {
+
+// How long a rank that has lost another one waits for the word of the rest.
+constexpr auto kRollCall = std::chrono::seconds(5);
+constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
+
+int64_t bytes(const torch::Tensor& tensor) { return static_cast<int64_t>(tensor.nbytes()); }
+
+std::string key_of(int rank) { return core::cat("ipirm_is_here/", rank); }
+
+}  // namespace
+
+template <class Call>
+auto BackendGroup::guarded(const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    throw LostError(core::cat("a process of this run is gone: ", who_is_gone(), " (",
+                              core::first_line(error), "); go on with --resume"));
+  }
+}
+
+class BackendGroup::Work : public Pending {
+ public:
+  Work(BackendGroup& group, c10::intrusive_ptr<c10d::Work> work)
+      : group_(group), work_(std::move(work)) {}
+  void wait() override {
+    group_.guarded([&] { return work_->wait(); });
+  }
+
+ private:
+  BackendGroup& group_;
+  c10::intrusive_ptr<c10d::Work> work_;
+};
+
+BackendGroup::BackendGroup(Backend cpu, Backend device, Store store)
+    : cpu_(std::move(cpu)), device_(std::move(device)), store_(std::move(store)) {}
+
+BackendGroup::~BackendGroup() = default;
+
+c10d::Backend& BackendGroup::of(const torch::Tensor& tensor) const {
+  TORCH_CHECK(tensor.is_contiguous(), "dist: a collective on a tensor that is not contiguous");
+  if (tensor.is_cpu()) return *cpu_;
+  TORCH_CHECK(device_, "dist: a collective on ", tensor.device(), " in a group of the CPU");
+  return *device_;
+}
+
+std::unique_ptr<Pending> BackendGroup::start_sum(const torch::Tensor& tensor) {
+  traffic_.summed += bytes(tensor);
+  std::vector<torch::Tensor> tensors = {tensor};
+  return std::make_unique<Work>(*this, guarded([&] { return of(tensor).allreduce(tensors); }));
+}
+
+torch::Tensor BackendGroup::gather(const torch::Tensor& rows) {
+  auto own = rows.detach().contiguous();
+  traffic_.gathered += bytes(own);
+  auto shape = own.sizes().vec();
+  shape.front() *= size();
+  auto all = torch::empty(shape, own.options());
+  if (all.numel() > 0) {
+    guarded([&] { return of(own)._allgather_base(all, own)->wait(); });
+  }
+  return all;
+}
+
+void BackendGroup::broadcast(const torch::Tensor& tensor) {
+  traffic_.broadcast += bytes(tensor);
+  std::vector<torch::Tensor> tensors = {tensor};
+  guarded([&] { return of(tensor).broadcast(tensors)->wait(); });
+}
+
+void BackendGroup::barrier() {
+  guarded([&] { return cpu_->barrier()->wait(); });
+}
+
+// Each survivor says that it is here; those that say nothing for some seconds are gone.
+std::string BackendGroup::who_is_gone() const {
+  try {
+    store_->set(key_of(rank()), std::vector<uint8_t>{1});
+    std::vector<int> silent;
+    const auto end = std::chrono::steady_clock::now() + kRollCall;
+    do {
+      silent.clear();
+      for (int other = 0; other < size(); ++other) {
+        if (!store_->check({key_of(other)})) silent.push_back(other);
+      }
+      if (!silent.empty()) std::this_thread::sleep_for(kBetweenLooks);
+    } while (!silent.empty() && std::chrono::steady_clock::now() < end);
+    std::string names;
+    for (const int other : silent) names += core::cat(names.empty() ? "rank " : ", ", other);
+    return names.empty() ? "all ranks answer, but a connection between two of them is lost" : names;
+  } catch (const std::exception&) {  // the store went with the process that kept it
+    return "rank 0, or whoever started the processes";
+  }
+}
+
+}  // namespace ipirm::dist

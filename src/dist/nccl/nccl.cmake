@@ -1,0 +1,12 @@
+# libipirm_nccl.so: c10d's NCCL backend, where LibTorch's CUDA half and the headers of CUDA and NCCL are found.
+set(cuda_wheels ${LIBTORCH}/../nvidia)
+find_path(IPIRM_NCCL_HEADERS nccl.h PATHS ${cuda_wheels}/nccl/include /usr/local/cuda/include)
+find_path(IPIRM_NCCL_CUDA_HEADERS cuda_runtime_api.h PATHS ${cuda_wheels}/cu13/include /usr/local/cuda/include)
+if(NOT IPIRM_NCCL_HEADERS OR NOT IPIRM_NCCL_CUDA_HEADERS OR NOT EXISTS ${LIBTORCH}/lib/libtorch_cuda.so)
+  message(STATUS "NCCL: not built, the CUDA half of LibTorch or the headers of CUDA or NCCL are not found")
+  return()
+endif()
+add_library(ipirm_nccl SHARED src/dist/nccl/nccl.cpp)
+target_include_directories(ipirm_nccl PRIVATE src)
+target_include_directories(ipirm_nccl SYSTEM PRIVATE ${IPIRM_NCCL_HEADERS} ${IPIRM_NCCL_CUDA_HEADERS})
+target_link_libraries(ipirm_nccl PRIVATE libtorch ${LIBTORCH}/lib/libtorch_cuda.so ${LIBTORCH}/lib/libc10_cuda.so)
