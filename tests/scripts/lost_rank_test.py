@@ -164,10 +164,8 @@ class TwoHosts(unittest.TestCase):
             self.skipTest(f"the kernel joins no namespaces: ip {' '.join(map(str, words))}: {done.stderr.strip()}")
 
     def start(self, words):
-        return [subprocess.Popen([*self.inside(rank), str(BIN / "ipirm-train"), *words], text=True, stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, env=dict(ENV, GLOO_SOCKET_IFNAME=f"veth{rank}",
-                                                                  **ranks.torchrun_variables(rank, 2, "10.77.0.1", 29500)))
-                for rank in range(2)]
+        return [ranks.start([*self.inside(rank), str(BIN / "ipirm-train"), *words], GLOO_SOCKET_IFNAME=f"veth{rank}",
+                            **ranks.torchrun_variables(rank, 2, "10.77.0.1", 29500)) for rank in range(2)]
 
     def finish(self, processes):
         for process in processes:

@@ -1,4 +1,5 @@
 # Small runs of ipirm-train in several processes: how they are started, watched and killed, for the tests of several processes.
+import atexit
 import os
 import pathlib
 import socket
@@ -65,11 +66,17 @@ def mpirun_variables(rank, size, host, port):
             "MASTER_ADDR": host, "MASTER_PORT": str(port)}
 
 
+def start(command, **variables):
+    """A process with these variables beside ENV, which ends with the test at the latest."""
+    process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(ENV, **variables))
+    atexit.register(process.kill)
+    return process
+
+
 def start_ranks(size, words_of, variables=torchrun_variables, program_of=lambda rank: BIN / "ipirm-train"):
     """Processes with a starter's variables and no starter: rank 0 keeps the store."""
     port = free_port()
-    return [subprocess.Popen([str(program_of(rank)), *words_of(rank)], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             env=dict(ENV, **variables(rank, size, "127.0.0.1", port))) for rank in range(size)]
+    return [start([str(program_of(rank)), *words_of(rank)], **variables(rank, size, "127.0.0.1", port)) for rank in range(size)]
 
 
 def wait_for(is_there, seconds=60, between=.01):
