@@ -184,8 +184,11 @@ Data open_data(const config::TrainConfig& config, torch::Device device,
     sets.test.reset();
   }
   check_test_images(sets, config.loader.workers);
-  train::ViewSource views{sets.train, config.augment, data::for_device(config.loader, device),
-                          config.train.seed, group};
+  auto loader = data::for_device(config.loader, device);
+  // MixUp sends first views to the other ranks: as bytes they are a quarter as long.
+  if (!group->is_alone() && (config.loss.mixup.on || config.maximize.mixup))
+    loader.pixels = data::Pixels::kByte;
+  train::ViewSource views{sets.train, config.augment, loader, config.train.seed, group};
   return {std::move(sets), std::move(counts), std::move(views)};
 }
 

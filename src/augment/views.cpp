@@ -106,9 +106,9 @@ ViewDraw read_draw(const double* numbers) {
 }
 
 torch::Tensor normalised(const torch::Tensor& views) {
-  if (views.scalar_type() == torch::kFloat32) return views;
+  if (views.is_floating_point()) return views;
   TORCH_CHECK(views.scalar_type() == torch::kUInt8 && views.dim() == 4 && views.size(1) == 3,
-              "expected views (B, 3, H, W) of uint8 or float32");
+              "expected views (B, 3, H, W) of uint8 or a floating-point type");
   // White, too, is a tensor: by a number CUDA multiplies with its reciprocal, which rounds
   // otherwise.
   constexpr float kWhite = 255;

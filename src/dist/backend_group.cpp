@@ -2,9 +2,12 @@
 #include "dist/backend_group.h"
 
 #include <chrono>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/interrupt.h"
 
 namespace ipirm::dist {
 namespace {
@@ -12,10 +15,37 @@ namespace {
 // How long a rank that has lost another one waits for the word of the rest.
 constexpr auto kRollCall = std::chrono::seconds(5);
 constexpr auto kBetweenLooks = std::chrono::milliseconds(50);
+// How much longer it waits for the store itself.
+constexpr auto kStoreAnswers = std::chrono::seconds(1);
+constexpr const char* kNoStore = "rank 0, or whoever started the processes";
 
 int64_t bytes(const torch::Tensor& tensor) { return static_cast<int64_t>(tensor.nbytes()); }
 
 std::string key_of(int rank) { return core::cat("ipirm_is_here/", rank); }
+
+// Each survivor says that it is here; those that say nothing for some seconds are gone. A process
+// that is told to end meanwhile waits no longer.
+std::string call_roll(c10d::Store& store, int own_rank, int size) {
+  try {
+    store.set(key_of(own_rank), std::vector<uint8_t>{1});
+    std::vector<int> silent;
+    const auto end = std::chrono::steady_clock::now() + kRollCall;
+    do {
+      silent.clear();
+      for (int rank = 0; rank < size; ++rank) {
+        if (!store.check({key_of(rank)})) silent.push_back(rank);
+      }
+      if (!silent.empty()) std::this_thread::sleep_for(kBetweenLooks);
+    } while (!silent.empty() && std::chrono::steady_clock::now() < end && !core::interrupted());
+    if (silent.empty()) return "all ranks answer, but a connection between two of them is lost";
+    const bool is_sure = silent.size() == 1 || std::chrono::steady_clock::now() >= end;
+    std::string names = is_sure ? "rank " : "at least one of rank ";
+    for (const int rank : silent) names += core::cat(rank == silent.front() ? "" : ", ", rank);
+    return names;
+  } catch (const std::exception&) {  // the store went with the process that kept it
+    return kNoStore;
+  }
+}
 
 }  // namespace
 
@@ -82,25 +112,15 @@ void BackendGroup::barrier() {
   guarded([&] { return cpu_->barrier()->wait(); });
 }
 
-// Each survivor says that it is here; those that say nothing for some seconds are gone.
+// A store whose keeper is silent never answers, so that another thread asks it.
 std::string BackendGroup::who_is_gone() const {
-  try {
-    store_->set(key_of(rank()), std::vector<uint8_t>{1});
-    std::vector<int> silent;
-    const auto end = std::chrono::steady_clock::now() + kRollCall;
-    do {
-      silent.clear();
-      for (int other = 0; other < size(); ++other) {
-        if (!store_->check({key_of(other)})) silent.push_back(other);
-      }
-      if (!silent.empty()) std::this_thread::sleep_for(kBetweenLooks);
-    } while (!silent.empty() && std::chrono::steady_clock::now() < end);
-    std::string names;
-    for (const int other : silent) names += core::cat(names.empty() ? "rank " : ", ", other);
-    return names.empty() ? "all ranks answer, but a connection between two of them is lost" : names;
-  } catch (const std::exception&) {  // the store went with the process that kept it
-    return "rank 0, or whoever started the processes";
-  }
+  const auto answer = std::make_shared<std::promise<std::string>>();
+  auto found = answer->get_future();
+  std::thread([answer, store = store_, rank = rank(), size = size()] {
+    answer->set_value(call_roll(*store, rank, size));
+  }).detach();
+  const bool has_answer = found.wait_for(kRollCall + kStoreAnswers) == std::future_status::ready;
+  return has_answer ? found.get() : kNoStore;
 }
 
 }  // namespace ipirm::dist

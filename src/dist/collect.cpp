@@ -1,47 +1,15 @@
 // Sums gradients in buckets and hands rank 0's tensors to all.
 #include "ipirm/dist/collect.h"
 
-#include <algorithm>
 #include <cstring>
+#include <numeric>
+#include <utility>
 
-#include "ipirm/core/error.h"
+#include "dist/gradient_buckets.h"
+#include "ipirm/dist/gradient_sum.h"
 
 namespace ipirm::dist {
 namespace {
-
-constexpr int64_t kBucketBytes = int64_t{25} << 20;
-
-// A tensor's elements in the order in which they lie, as a view.
-torch::Tensor in_memory_order(const torch::Tensor& tensor) {
-  if (tensor.dim() == 4 && !tensor.is_contiguous() &&
-      tensor.is_contiguous(torch::MemoryFormat::ChannelsLast))
-    return tensor.permute({0, 2, 3, 1}).view({-1});
-  return tensor.is_contiguous() ? tensor.view({-1}) : tensor.reshape({-1});
-}
-
-struct Bucket {
-  std::vector<size_t> members;
-  torch::Tensor flat;
-  std::unique_ptr<Pending> pending;
-};
-
-// Gradients of one type and device, in order, until a bucket is full.
-std::vector<Bucket> buckets_of(const std::vector<torch::Tensor>& gradients) {
-  std::vector<Bucket> buckets;
-  int64_t bytes = 0;
-  for (size_t i = 0; i < gradients.size(); ++i) {
-    const bool fits =
-        !buckets.empty() && bytes < kBucketBytes &&
-        gradients[buckets.back().members.back()].scalar_type() == gradients[i].scalar_type();
-    if (!fits) {
-      buckets.emplace_back();
-      bytes = 0;
-    }
-    buckets.back().members.push_back(i);
-    bytes += static_cast<int64_t>(gradients[i].nbytes());
-  }
-  return buckets;
-}
 
 torch::Tensor bytes_of(const std::string& text) {
   auto bytes = torch::empty({static_cast<int64_t>(text.size())}, torch::kUInt8);
@@ -62,26 +30,11 @@ torch::Tensor of_first(Group& group, const torch::Tensor& own) {
 
 void sum_gradients(Group& group, std::vector<torch::Tensor>& gradients) {
   if (group.is_alone()) return;
-  auto buckets = buckets_of(gradients);
-  for (auto& bucket : buckets) {
-    std::vector<torch::Tensor> parts;
-    for (const size_t i : bucket.members) parts.push_back(in_memory_order(gradients[i]));
-    bucket.flat = torch::cat(parts);
-    bucket.pending = group.start_sum(bucket.flat);
-  }
-  for (auto& bucket : buckets) {
-    bucket.pending->wait();
-    int64_t first = 0;
-    for (const size_t i : bucket.members) {
-      auto& gradient = gradients[i];
-      const auto sum = bucket.flat.slice(0, first, first + gradient.numel());
-      first += gradient.numel();
-      const bool last = gradient.dim() == 4 && !gradient.is_contiguous() &&
-                        gradient.is_contiguous(torch::MemoryFormat::ChannelsLast);
-      const auto s = gradient.sizes();
-      gradient = last ? sum.view({s[0], s[2], s[3], s[1]}).permute({0, 3, 1, 2}) : sum.view(s);
-    }
-  }
+  std::vector<size_t> numbers(gradients.size());
+  std::iota(numbers.begin(), numbers.end(), size_t{0});
+  auto buckets = make_buckets(gradients, numbers, GradientSum::kBucketBytes);
+  for (auto& bucket : buckets) start_bucket(group, bucket, gradients);
+  for (auto& bucket : buckets) finish_bucket(bucket, gradients);
 }
 
 void broadcast(Group& group, const std::vector<torch::Tensor>& tensors) {

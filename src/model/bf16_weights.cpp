@@ -33,26 +33,33 @@ struct ToBfloat16 : torch::autograd::Function<ToBfloat16> {
 
 }  // namespace
 
-Bf16Weights::Bf16Weights(const torch::nn::Module& network, bool bf16) {
+Bf16Weights::Bf16Weights(const torch::nn::Module& network, bool bf16, int64_t part_bytes) {
   if (!bf16) return;
-  variable_list parameters;
-  const auto replace = [&](Tensor& parameter) {
-    if (!parameter.defined()) return;
-    parameters.push_back(parameter);
-    replaced_.emplace_back(&parameter, parameter);
+  const auto note = [&](Tensor& parameter) {
+    if (parameter.defined()) replaced_.emplace_back(&parameter, parameter);
   };
   for (const auto& module : network.modules()) {
     if (auto* convolution = module->as<torch::nn::Conv2d>()) {
-      replace(convolution->weight);
-      replace(convolution->bias);
+      note(convolution->weight);
+      note(convolution->bias);
     } else if (auto* linear = module->as<torch::nn::Linear>()) {
-      replace(linear->weight);
-      replace(linear->bias);
+      note(linear->weight);
+      note(linear->bias);
     }
   }
-  if (parameters.empty()) return;
-  const auto copies = ToBfloat16::apply(at::TensorList(parameters));
-  for (size_t i = 0; i < copies.size(); ++i) *replaced_[i].first = copies[i];
+  for (size_t first = 0; first < replaced_.size();) {
+    variable_list part;
+    for (int64_t bytes = 0; first + part.size() < replaced_.size() && bytes < part_bytes;) {
+      part.push_back(replaced_[first + part.size()].second);
+      bytes += static_cast<int64_t>(part.back().nbytes());
+    }
+    const auto copies = ToBfloat16::apply(at::TensorList(part));
+    // The engine takes the youngest node that is ready first: this one, made before the forward
+    // pass, would wait for the whole backward pass.
+    if (const auto& node = copies.front().grad_fn())
+      node->set_sequence_nr(std::numeric_limits<uint64_t>::max());
+    for (const auto& copy : copies) *replaced_[first++].first = copy;
+  }
 }
 
 Bf16Weights::~Bf16Weights() {

@@ -2,11 +2,12 @@
 #include "train/mixup_step.h"
 
 #include <ATen/core/grad_mode.h>
-#include <torch/csrc/autograd/autograd.h>
 
 #include <vector>
 
+#include "ipirm/augment/views.h"
 #include "ipirm/dist/collect.h"
+#include "ipirm/dist/gradient_sum.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/bf16_weights.h"
 
@@ -17,27 +18,11 @@ namespace {
 // none.
 constexpr int64_t kLeastShare = 2;
 
-// Adds the loss's gradient to the parameters' own and frees its graph.
-void back_propagate(const torch::Tensor& loss) {
-  if (loss.requires_grad()) torch::autograd::backward({loss});
-}
-
-// What back_propagate() has added up, taken away from the parameters.
-std::vector<torch::Tensor> take_gradients(const ops::Adam& adam) {
-  std::vector<torch::Tensor> gradients;
-  for (auto parameter : adam.parameters()) {
-    auto& sum = parameter.mutable_grad();
-    gradients.push_back(sum.defined() ? sum : torch::zeros_like(parameter));
-    sum.reset();
-  }
-  return gradients;
-}
-
 }  // namespace
 
 torch::Tensor MixupStep::embed(model::Model& model, const torch::Tensor& images) const {
   const model::Autocast autocast(images.device(), options_.bf16);
-  const model::Bf16Weights weights(*model, options_.bf16);
+  const model::Bf16Weights weights(*model, options_.bf16, bf16_part(*options_.group));
   const auto dtype = model->parameters().front().scalar_type();  // the loss is not bf16
   return model->project(images).to(dtype);
 }
@@ -75,7 +60,8 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
   const auto environment = uses_partitions() ? input.environment : torch::Tensor();
   auto& group = *options_.group;
   const auto shares = dist::Shares::of_equal(input.view1.size(0), group);
-  const auto view1 = dist::gather_rows(group, input.view1, shares);
+  const auto view1 = augment::normalised(dist::gather_rows(group, input.view1, shares));
+  const auto view2 = augment::normalised(input.view2);
   const auto plan =
       loss::to_device(loss::plan_mixup({options_.seed, input.epoch, input.step}, shares.total(),
                                        loss_.mixup.alpha, environment),
@@ -93,34 +79,33 @@ loss::NamedTerms MixupStep::run(model::Model& model, ops::Adam& adam, const Step
       z1 = embed_mixed(model, view1, plan.batch, shares);
     }
     const at::AutoGradMode graph(batch_counts || one_sum);
-    z2 = embed_own(model, input.view2, shares);
+    z2 = embed_own(model, view2, shares);
     if (batch_counts)
       batch_loss = loss::mixed_terms(z1, z2, plan.batch, loss_.temperature).contrastive;
   }
   if (batch_counts) (loss_.baseline ? out.contrastive : out.batch).copy_(batch_loss.detach());
+  dist::GradientSum gradients(group, adam.parameters());
   if (batch_counts && !one_sum) {
-    back_propagate(batch_loss);
+    gradients.add(batch_loss, /*is_last=*/plan.partitions.empty());
     out.loss.add_(batch_loss.detach());
     batch_loss = torch::Tensor();
   }
   for (const auto& mixes : plan.partitions) {
     if (!one_sum) {
       z2 = torch::Tensor();  // frees the graph of the pass before
-      z2 = embed_own(model, input.view2, shares);
+      z2 = embed_own(model, view2, shares);
     }
     const auto [contrastive, penalty] = partition_terms(model, view1, z2, mixes);
     const auto terms =
         loss::combine(contrastive, penalty, batch_loss, input.penalty_weight, loss_.penalty);
-    back_propagate(terms.loss);
+    gradients.add(terms.loss, /*is_last=*/&mixes == &plan.partitions.back());
     // Gradients add up; what is reported is the partitions' mean.
     const double share = 1 / static_cast<double>(num_partitions);
     out.loss.add_(terms.loss.detach(), share);
     out.contrastive.add_(terms.contrastive, share);
     out.penalty.add_(terms.penalty, share);
   }
-  auto gradients = take_gradients(adam);
-  dist::sum_gradients(group, gradients);
-  adam.step(gradients);
+  adam.step(gradients.take());
   return loss::named(out);
 }
 

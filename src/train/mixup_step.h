@@ -1,11 +1,19 @@
 // The minimization step under MixUp (METHOD 6), with and without environments.
 #pragma once
 
+#include "ipirm/dist/gradient_sum.h"
 #include "ipirm/dist/share.h"
 #include "ipirm/loss/mixup.h"
+#include "ipirm/model/bf16_weights.h"
 #include "ipirm/train/step.h"
 
 namespace ipirm::train {
+
+// How much of the weights is cast to bfloat16 at once: among several ranks as much as a bucket of
+// gradients holds, so that one can be sent before all gradients are back.
+inline int64_t bf16_part(const dist::Group& group) {
+  return group.is_alone() ? model::Bf16Weights::kWhole : dist::GradientSum::kBucketBytes;
+}
 
 // The whole batch is embedded first, mixed view before plain one, whether its loss counts or not:
 // BatchNorm's running statistics depend on it. Then come each partition's environments, their first

@@ -1,10 +1,10 @@
 // The two steps on plain views, and the choice among all three.
 #include "ipirm/train/step.h"
 
-#include <torch/csrc/autograd/autograd.h>
-
+#include "ipirm/augment/views.h"
 #include "ipirm/core/to_device.h"
 #include "ipirm/dist/collect.h"
+#include "ipirm/dist/gradient_sum.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/bf16_weights.h"
 #include "train/mixup_step.h"
@@ -21,21 +21,23 @@ class PlainStep : public Step {
 
   loss::NamedTerms run(model::Model& model, ops::Adam& adam, const StepInput& input) override {
     model->train();
+    const auto view1 = augment::normalised(input.view1);
+    const auto view2 = augment::normalised(input.view2);
     torch::Tensor z1, z2;
     {
-      const model::Autocast autocast(input.view1.device(), bf16_);
-      const model::Bf16Weights weights(*model, bf16_);
-      z1 = model->project(input.view1);
-      z2 = model->project(input.view2);
+      const model::Autocast autocast(view1.device(), bf16_);
+      const model::Bf16Weights weights(*model, bf16_, bf16_part(*group_));
+      z1 = model->project(view1);
+      z2 = model->project(view2);
     }
     // The loss is computed at full precision under bf16 too.
     const auto dtype = adam.parameters().front().scalar_type();
     const auto shares = dist::Shares::of_equal(z1.size(0), *group_);
     const auto terms = objective(dist::gather_rows(*group_, z1.to(dtype), shares),
                                  dist::gather_rows(*group_, z2.to(dtype), shares), input);
-    auto gradients = torch::autograd::grad({terms.loss}, adam.parameters());
-    dist::sum_gradients(*group_, gradients);
-    adam.step(gradients);
+    dist::GradientSum gradients(*group_, adam.parameters());
+    gradients.add(terms.loss, /*is_last=*/true);
+    adam.step(gradients.take());
     return loss::named(terms);
   }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/text.h"
@@ -147,13 +146,10 @@ data::Loader Trainer::batches_of(int64_t epoch, const torch::Tensor& order) cons
 
 StepInput Trainer::step_input(const data::Batch& own, const torch::Tensor& order) const {
   const auto& position = state_.position;
-  const auto view = [&](size_t number) {
-    return augment::normalised(copies_.to_device(own.views[number]));
-  };
   const int64_t start = position.step * options_.batch_size;
   const auto whole_batch = order.slice(0, start, start + options_.batch_size);
-  return {.view1 = view(0),
-          .view2 = view(1),
+  return {.view1 = copies_.to_device(own.views[0]),
+          .view2 = copies_.to_device(own.views[1]),
           .environment = step_->uses_partitions() ? state_.partitions.environments(whole_batch)
                                                   : torch::Tensor(),
           .penalty_weight = plan_.penalty_weight(position.epoch),

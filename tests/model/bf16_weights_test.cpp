@@ -8,6 +8,9 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <string>
+#include <utility>
+
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/model.h"
 
@@ -20,12 +23,12 @@ struct Pass {
 };
 
 // Two views of one batch, as a step embeds them.
-Pass pass_of(Model& model, bool together) {
+Pass pass_of(Model& model, bool together, int64_t part_bytes = Bf16Weights::kWhole) {
   torch::manual_seed(4);
   Pass pass;
   {
     const Autocast autocast(torch::kCPU, true);
-    const Bf16Weights weights(*model, together);
+    const Bf16Weights weights(*model, together, part_bytes);
     pass.projection1 = model->forward(torch::randn({6, 3, 16, 16})).projection;
     pass.projection2 = model->forward(torch::randn({6, 3, 16, 16})).projection;
   }
@@ -52,6 +55,36 @@ TEST(Bf16Weights, GiveTheBitsOfAutocast) {
     const double bound = is_linear ? 1. / 256 : 0;
     EXPECT_LE(difference.item<double>(), bound * expected.gradients[i].norm().item<double>()) << i;
   }
+}
+
+TEST(Bf16Weights, GiveTheSameBitsInParts) {
+  torch::manual_seed(3);
+  Model model(ModelOptions{Arch::kResNet18, 16, 8});
+  model->train();
+  const auto expected = pass_of(model, true), found = pass_of(model, true, /*part_bytes=*/100000);
+  EXPECT_TRUE(found.projection1.equal(expected.projection1));
+  for (size_t i = 0; i < found.gradients.size(); ++i)
+    EXPECT_TRUE(found.gradients[i].equal(expected.gradients[i])) << i;
+}
+
+// The last layers' gradients are back before the backward pass has come to the first one.
+TEST(Bf16Weights, BringTheGradientsOfAPartBackAtOnce) {
+  torch::nn::Linear first(4, 4), second(4, 4);
+  torch::nn::Sequential layers(first, second);
+  std::string events;
+  for (const auto& [layer, name] : {std::pair(first, "first "), std::pair(second, "second ")})
+    layer->weight.register_hook([&events, name = name](const torch::Tensor&) { events += name; });
+  const auto x = torch::ones({2, 4}).requires_grad_();
+  torch::Tensor loss;
+  {
+    const Autocast autocast(torch::kCPU, true);
+    const Bf16Weights weights(*layers, true, /*part_bytes=*/1);
+    auto between = first->forward(x);
+    between.register_hook([&](const torch::Tensor&) { events += "between "; });
+    loss = second->forward(between.relu()).sum();
+  }
+  torch::autograd::backward({loss});
+  EXPECT_EQ(events, "second between first ");
 }
 
 TEST(Bf16Weights, GiveTheParametersBack) {

@@ -8,55 +8,14 @@
 #include "ipirm/loss/minimize_objective.h"
 #include "ipirm/train/step.h"
 #include "support/ranks.h"
-#include "train/small_run.h"
+#include "train/rank_steps.h"
 
 namespace ipirm::train {
 namespace {
 
 using torch::Tensor;
 
-constexpr int64_t kBatch = 12;
 constexpr double kRounding = 1e-9;  // of a few steps in float64
-
-model::Model float64_model() {
-  torch::manual_seed(3);
-  model::Model model(model::ModelOptions{model::Arch::kResNet18, 16, 8});
-  model->to(torch::kFloat64);
-  return model;
-}
-
-ops::Adam adam_of(model::Model& model) { return {model->parameters(), {.lr = 1e-3}}; }
-
-// Images that depend on (seed, view) alone.
-Tensor images(int64_t seed) {
-  constexpr int64_t kSide = 16;
-  return (torch::arange(kBatch * 3 * kSide * kSide, torch::kFloat64) * .731 + seed)
-      .sin()
-      .view({kBatch, 3, kSide, kSide});
-}
-
-StepInput whole_input(uint64_t step, bool with_partitions) {
-  StepInput input{.view1 = images(static_cast<int64_t>(step)),
-                  .view2 = images(static_cast<int64_t>(step) + 50),
-                  .penalty_weight = .7,
-                  .epoch = 1,
-                  .step = step};
-  // The second partition has an environment of 2 samples and one of 3: less than two for each rank.
-  if (with_partitions) {
-    input.environment =
-        torch::stack({torch::arange(kBatch) % 2, torch::zeros({kBatch}).to(torch::kInt64)});
-    input.environment[1].slice(0, 3, 5).fill_(1);
-    input.environment[1].slice(0, 7, 10).fill_(2);
-  }
-  return input;
-}
-
-StepInput own_input(StepInput input, const dist::Group& group) {
-  const dist::Shares shares(kBatch, group);
-  input.view1 = shares.own(input.view1);
-  input.view2 = shares.own(input.view2);
-  return input;
-}
 
 void expect_close(const std::vector<Tensor>& found, const std::vector<Tensor>& expected,
                   const char* what) {
@@ -68,40 +27,19 @@ void expect_close(const std::vector<Tensor>& found, const std::vector<Tensor>& e
   }
 }
 
-struct Kind {
-  const char* name;
-  loss::LossOptions loss;
-  bool retain = false;
-};
-
-std::vector<Kind> kinds() {
-  loss::LossOptions plain, baseline, mixed, mixed_baseline;
-  plain.num_env = mixed.num_env = 3;
-  plain.keep_cont = mixed.keep_cont = true;
-  baseline.baseline = mixed_baseline.baseline = true;
-  mixed.mixup.on = mixed_baseline.mixup.on = true;
-  return {{"plain", plain},
-          {"baseline", baseline},
-          {"MixUp", mixed},
-          {"MixUp, all partitions", mixed, /*retain=*/true},
-          {"MixUp, baseline", mixed_baseline}};
-}
-
 TEST(Processes, WithSyncedBatchNormStepsAreThoseOfOneProcess) {
   for (const int size : {2, 4}) {
     ranks::run(size, [](dist::Group& group) {
-      const std::shared_ptr<dist::Group> ranks(&group, [](dist::Group*) {});
+      const auto ranks = shared(group);
       for (const auto& kind : kinds()) {
         SCOPED_TRACE(kind.name);
-        auto model = float64_model(), alone = float64_model();
+        auto model = small_model(), alone = small_model();
         model->synchronise_batch_norm(ranks);
         auto adam = adam_of(model), adam_alone = adam_of(alone);
         const auto step = make_step(kind.loss, {.retain_group = kind.retain, .group = ranks});
         const auto step_alone = make_step(kind.loss, {.retain_group = kind.retain});
         for (uint64_t number = 0; number < 3; ++number) {
-          auto input = whole_input(number, step->uses_partitions());
-          if (kind.loss.mixup.on && !kind.retain && input.environment.defined())
-            input.environment = input.environment.slice(0, 1);
+          const auto input = input_of(kind, number);
           const auto terms = step->run(model, adam, own_input(input, group));
           const auto expected = step_alone->run(alone, adam_alone, input);
           for (size_t i = 0; i < terms.size(); ++i)
@@ -118,11 +56,11 @@ TEST(Processes, WithSyncedBatchNormStepsAreThoseOfOneProcess) {
 // The reference's two GPUs: statistics of each half, the loss of the whole batch.
 TEST(Processes, WithEachRanksOwnBatchNormTwoRanksAreTwoHalfBatches) {
   ranks::run(2, [](dist::Group& group) {
-    const std::shared_ptr<dist::Group> ranks(&group, [](dist::Group*) {});
+    const auto ranks = shared(group);
     loss::LossOptions loss;
     loss.num_env = 3;
-    auto model = float64_model();
-    model::Model halves[] = {float64_model(), float64_model()};
+    auto model = small_model();
+    model::Model halves[] = {small_model(), small_model()};
     auto adam = adam_of(model);
     ops::Adam adams[] = {adam_of(halves[0]), adam_of(halves[1])};
     const auto step = make_step(loss, {.group = ranks});

@@ -46,9 +46,9 @@ inline constexpr int kDrawNumbers = 17;
 void write_draw(const ViewDraw& draw, double* numbers);
 ViewDraw read_draw(const double* numbers);
 
-// Views (B, 3, H, W) as a network takes them, float32, on the device where they lie. Those that a
-// loader of Pixels::kByte gives (uint8) become equal in every bit to those of Pixels::kFloat, which
-// come back as they are. Keeps the memory format.
+// Views (B, 3, H, W) as a network takes them, on the device where they lie. Those that a loader of
+// Pixels::kByte gives (uint8) become float32, equal in every bit to those of Pixels::kFloat; those
+// of a floating-point type come back as they are. Keeps the memory format.
 torch::Tensor normalised(const torch::Tensor& views);
 
 }  // namespace ipirm::augment

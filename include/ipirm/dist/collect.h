@@ -19,7 +19,8 @@ namespace ipirm::dist {
 torch::Tensor gather_rows(Group& group, const torch::Tensor& own, const Shares& shares);
 
 // Replaces each gradient by its sum over the ranks, whose gradients have the same shapes and memory
-// formats. In buckets of about 25 MB, all under way at once. Throws LostError.
+// formats. In buckets of about 25 MB, all under way at once; GradientSum does the same during a
+// backward pass. Throws LostError.
 void sum_gradients(Group& group, std::vector<torch::Tensor>& gradients);
 
 // Replaces the tensors by rank 0's, which have the same shapes and types. Throws LostError.

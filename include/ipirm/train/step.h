@@ -17,7 +17,8 @@ namespace ipirm::train {
 
 // What one step is made on.
 struct StepInput {
-  // (n, 3, H, W), on the model's device: this rank's share of a batch of B. In one process n is B.
+  // (n, 3, H, W), on the model's device, as a loader gives them: this rank's share of a batch of B.
+  // In one process n is B.
   torch::Tensor view1, view2;
   // (P, B) int64 on the CPU: the environment of each sample of the whole batch in each kept
   // partition. Undefined where the step uses no partitions.
