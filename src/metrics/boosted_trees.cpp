@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kLeastDenominator = 1e-150;  // of a leaf's value
 constexpr int64_t kBlock = 1024;              // samples a piece of work
+constexpr int64_t kStepsOfExponential = 20;
 
 int64_t num_blocks(int64_t rows) { return (rows + kBlock - 1) / kBlock; }
 
@@ -25,10 +26,14 @@ struct Scores {
 
   // Probability of each score's class and what is missing from it to the truth.
   void update(const Classes& classes, const Workers& workers) {
-    workers.each(num_blocks(rows), [&](int64_t block, int) {
-      const int64_t end = std::min((block + 1) * kBlock, rows);
-      for (int64_t i = block * kBlock; i < end; ++i) update_sample(classes, static_cast<size_t>(i));
-    });
+    workers.each(
+        num_blocks(rows),
+        [&](int64_t block, int) {
+          const int64_t end = std::min((block + 1) * kBlock, rows);
+          for (int64_t i = block * kBlock; i < end; ++i)
+            update_sample(classes, static_cast<size_t>(i));
+        },
+        kBlock * static_cast<int64_t>(of_row.size()) * kStepsOfExponential);
   }
 
   void update_sample(const Classes& classes, size_t i) {
@@ -117,12 +122,15 @@ BoostedTrees::BoostedTrees(const SortedCodes& codes, const Classes& classes,
   for (int64_t stage = 0; stage < options.stages && !core::interrupted(); ++stage) {
     scores.update(classes, workers);
     auto trees = grower.grow(scores.residual, stage);
-    workers.each(static_cast<int64_t>(trees.size()), [&](int64_t t, int) {
-      const auto k = static_cast<size_t>(t);
-      set_leaves(trees[k], scores.probability[k], scale);
-      for (size_t i = 0; i < scores.of_row[k].size(); ++i)
-        scores.of_row[k][i] += rate_ * trees[k].nodes[trees[k].node_of[i]].value;
-    });
+    workers.each(
+        static_cast<int64_t>(trees.size()),
+        [&](int64_t t, int) {
+          const auto k = static_cast<size_t>(t);
+          set_leaves(trees[k], scores.probability[k], scale);
+          for (size_t i = 0; i < scores.of_row[k].size(); ++i)
+            scores.of_row[k][i] += rate_ * trees[k].nodes[trees[k].node_of[i]].value;
+        },
+        codes.rows());
     stages_.emplace_back();
     for (auto& tree : trees) {
       for (size_t d = 0; d < importances_.size(); ++d) importances_[d] += tree.gains[d];

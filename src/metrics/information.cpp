@@ -48,11 +48,14 @@ double entropy(const Values& values) { return mutual_information(values, values)
 
 Matrix information(const Sample& sample, const Workers& workers) {
   Matrix result(sample.codes.columns, static_cast<int64_t>(sample.factors.size()));
-  workers.each(result.rows, [&](int64_t d, int) {
-    const Values bins = discretize(sample.codes.column(d));
-    for (int64_t f = 0; f < result.columns; ++f)
-      result(d, f) = mutual_information(bins, sample.factors[static_cast<size_t>(f)]);
-  });
+  workers.each(
+      result.rows,
+      [&](int64_t d, int) {
+        const Values bins = discretize(sample.codes.column(d));
+        for (int64_t f = 0; f < result.columns; ++f)
+          result(d, f) = mutual_information(bins, sample.factors[static_cast<size_t>(f)]);
+      },
+      100 * sample.codes.rows);
   return result;
 }
 

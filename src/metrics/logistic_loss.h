@@ -32,6 +32,7 @@ class LogisticLoss {
   // of each sample's codes (and 1) with what `of_sample` gives for it, R numbers.
   template <class OfSample>
   Matrix sum_of_products(const OfSample& of_sample) const;
+  int64_t steps_of_block() const;
   void scores_of(int64_t sample, const Matrix& parameters, double* scores) const;
   // Turns one sample's scores into probabilities; returns its log-loss.
   double to_probabilities(int64_t sample, double* scores) const;

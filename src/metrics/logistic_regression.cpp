@@ -100,21 +100,25 @@ LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C
 Matrix LogisticModel::probabilities(const Matrix& codes, const Workers& workers) const {
   const int64_t R = weights.columns, K = R == 1 ? 2 : R;
   Matrix result(codes.rows, K);
-  workers.each(codes.rows, [&](int64_t i, int) {
-    std::vector<double> scores = intercept;
-    for (int64_t d = 0; d < codes.columns; ++d) {
-      for (int64_t r = 0; r < R; ++r) scores[static_cast<size_t>(r)] += codes(i, d) * weights(d, r);
-    }
-    if (R == 1) {
-      result(i, 1) = 1 / (1 + std::exp(-scores[0]));
-      result(i, 0) = 1 / (1 + std::exp(scores[0]));
-      return;
-    }
-    const double largest = *std::max_element(scores.begin(), scores.end());
-    double sum = 0;
-    for (double& score : scores) sum += score = std::exp(score - largest);
-    for (int64_t r = 0; r < R; ++r) result(i, r) = scores[static_cast<size_t>(r)] / sum;
-  });
+  workers.each(
+      codes.rows,
+      [&](int64_t i, int) {
+        std::vector<double> scores = intercept;
+        for (int64_t d = 0; d < codes.columns; ++d) {
+          for (int64_t r = 0; r < R; ++r)
+            scores[static_cast<size_t>(r)] += codes(i, d) * weights(d, r);
+        }
+        if (R == 1) {
+          result(i, 1) = 1 / (1 + std::exp(-scores[0]));
+          result(i, 0) = 1 / (1 + std::exp(scores[0]));
+          return;
+        }
+        const double largest = *std::max_element(scores.begin(), scores.end());
+        double sum = 0;
+        for (double& score : scores) sum += score = std::exp(score - largest);
+        for (int64_t r = 0; r < R; ++r) result(i, r) = scores[static_cast<size_t>(r)] / sum;
+      },
+      codes.columns * R);
   return result;
 }
 

@@ -1,6 +1,7 @@
 // Explicitness and accuracy of logistic regressions.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "ipirm/core/interrupt.h"
@@ -22,7 +23,7 @@ Matrix standardised(const Matrix& codes, const Matrix& train) {
   return result;
 }
 
-// Mean area over the classes that are there and not alone.
+// Mean area over the classes that are there and not alone; NaN if there are none.
 double mean_area(const Matrix& probabilities, const Classes& classes, const Values& values) {
   std::vector<double> areas;
   for (int64_t k = 0; k < classes.count(); ++k) {
@@ -33,7 +34,7 @@ double mean_area(const Matrix& probabilities, const Classes& classes, const Valu
     if (count > 0 && count < static_cast<int64_t>(inside.size()))
       areas.push_back(area_under_curve(probabilities.column(k), inside));
   }
-  return mean(areas);
+  return areas.empty() ? std::numeric_limits<double>::quiet_NaN() : mean(areas);
 }
 
 // A regression with the classes that it knows; of a single class, that one is always found.

@@ -95,16 +95,19 @@ Matrix attribute_predictability(const Sample& train, const Sample& test, const W
   Matrix accuracy(train.codes.columns, static_cast<int64_t>(train.factors.size()));
   std::vector<Classes> classes;
   for (const auto& values : train.factors) classes.emplace_back(values);
-  workers.each(accuracy.rows * accuracy.columns, [&](int64_t piece, int) {
-    if (core::interrupted()) return;
-    const int64_t d = piece / accuracy.columns, f = piece % accuracy.columns;
-    const auto& of_factor = classes[static_cast<size_t>(f)];
-    const auto lines = separate(train.codes.column(d), of_factor);
-    Values found;
-    for (const double number : test.codes.column(d))
-      found.push_back(of_factor.names[static_cast<size_t>(place_of(number, lines))]);
-    accuracy(d, f) = agreement(found, test.factors[static_cast<size_t>(f)]);
-  });
+  workers.each(
+      accuracy.rows * accuracy.columns,
+      [&](int64_t piece, int) {
+        if (core::interrupted()) return;
+        const int64_t d = piece / accuracy.columns, f = piece % accuracy.columns;
+        const auto& of_factor = classes[static_cast<size_t>(f)];
+        const auto lines = separate(train.codes.column(d), of_factor);
+        Values found;
+        for (const double number : test.codes.column(d))
+          found.push_back(of_factor.names[static_cast<size_t>(place_of(number, lines))]);
+        accuracy(d, f) = agreement(found, test.factors[static_cast<size_t>(f)]);
+      },
+      100 * train.codes.rows);
   return accuracy;
 }
 

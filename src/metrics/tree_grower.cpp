@@ -1,4 +1,4 @@
-// The best splits of all open nodes by one code are found in one walk over its sorted samples.
+// The best splits of all open nodes by a code are found in one walk over its sorted samples.
 #include "metrics/tree_grower.h"
 
 #include <algorithm>
@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kLeastVariance = 2.220446049250313e-16;  // below it a node is a leaf
 constexpr float kLeastGap = 1e-7f;  // neighbours that are no farther apart are not split
+constexpr double kNearlyOne = 1 - 1e-12;
 constexpr int kClassBits = 24;
 
 double square(double x) { return x * x; }
@@ -31,36 +32,45 @@ TreeGrower::TreeGrower(const SortedCodes& codes, const BoostOptions& options,
       workers_(workers),
       scratch_(static_cast<size_t>(workers.threads())) {
   for (auto& scratch : scratch_) {
-    scratch.values.resize(static_cast<size_t>(codes.rows()));
-    scratch.residuals.resize(static_cast<size_t>(codes.rows()));
+    scratch.values.resize(static_cast<size_t>(codes.rows() * kLanes));
+    scratch.residuals.resize(static_cast<size_t>(codes.rows() * kLanes));
   }
 }
 
 std::vector<GrowingTree> TreeGrower::grow(const std::vector<std::vector<double>>& residuals,
                                           int64_t stage) {
   const auto num_trees = static_cast<int64_t>(residuals.size());
-  const auto num_codes = codes_.columns();
+  const auto num_codes = codes_.columns(), groups = (num_codes + kLanes - 1) / kLanes;
   splits_.resize(static_cast<size_t>(num_trees * num_codes * kMostOpen));
   std::vector<GrowingTree> trees(residuals.size());
   const auto tree_at = [&](int64_t t) -> GrowingTree& { return trees[static_cast<size_t>(t)]; };
-  workers_.each(num_trees, [&](int64_t t, int) {
-    auto& tree = tree_at(t);
-    tree.residuals = &residuals[static_cast<size_t>(t)];
-    tree.nodes.resize(1);
-    tree.node_of.assign(static_cast<size_t>(codes_.rows()), 0);
-    tree.gains.assign(static_cast<size_t>(num_codes), 0.0);
-    open_nodes_from(tree, 0);
-  });
+  workers_.each(
+      num_trees,
+      [&](int64_t t, int) {
+        auto& tree = tree_at(t);
+        tree.residuals = &residuals[static_cast<size_t>(t)];
+        tree.nodes.resize(1);
+        tree.node_of.assign(static_cast<size_t>(codes_.rows()), 0);
+        tree.gains.assign(static_cast<size_t>(num_codes), 0.0);
+        open_nodes_from(tree, 0);
+      },
+      codes_.rows());
   for (int level = 0; level < kDepth; ++level) {
-    workers_.each(num_trees * num_codes, [&](int64_t piece, int worker) {
-      const int64_t t = piece / num_codes, code = piece % num_codes;
-      search_code(tree_at(t), code, scratch_[static_cast<size_t>(worker)], splits_of(t, code));
-    });
-    workers_.each(num_trees, [&](int64_t t, int) {
-      const size_t first_child = tree_at(t).nodes.size();
-      split_level(tree_at(t), splits_of(t, 0), stage, t);
-      if (level + 1 < kDepth) open_nodes_from(tree_at(t), first_child);
-    });
+    workers_.each(
+        num_trees * groups,
+        [&](int64_t piece, int worker) {
+          const int64_t t = piece / groups, code = piece % groups * kLanes;
+          search_codes(tree_at(t), code, scratch_[static_cast<size_t>(worker)], splits_of(t, code));
+        },
+        codes_.rows() * kLanes);
+    workers_.each(
+        num_trees,
+        [&](int64_t t, int) {
+          const size_t first_child = tree_at(t).nodes.size();
+          split_level(tree_at(t), splits_of(t, 0), stage, t);
+          if (level + 1 < kDepth) open_nodes_from(tree_at(t), first_child);
+        },
+        codes_.rows());
   }
   return trees;
 }
@@ -95,41 +105,73 @@ void TreeGrower::open_nodes_from(GrowingTree& tree, size_t first_node) const {
   for (size_t i = 0; i < residuals.size(); ++i) tree.slot_of[i] = slots[tree.node_of[i]];
 }
 
-// found: one split for each open node.
-void TreeGrower::search_code(const GrowingTree& tree, int64_t code, Scratch& scratch,
-                             Split* found) const {
-  const int64_t rows = codes_.rows();
-  const float* values = codes_.values(code);
-  const uint32_t* order = codes_.order(code);
-  const double* residuals = tree.residuals->data();
-  // Each open node's samples side by side, still in ascending order; the leaves' behind them.
-  std::array<int64_t, kMostOpen + 1> next{};
-  for (size_t slot = 0; slot < tree.open.size(); ++slot)
-    next[slot + 1] = next[slot] + tree.open[slot].size;
-  const auto start = next;
-  for (int64_t i = 0; i < rows; ++i) {
-    const uint32_t sample = order[i];
-    const auto at = static_cast<size_t>(next[tree.slot_of[sample]]++);
-    scratch.values[at] = values[i];
-    scratch.residuals[at] = residuals[sample];
+// Puts each open node's samples side by side, still in ascending order, the leaves' behind them.
+void TreeGrower::gather(const GrowingTree& tree, const int64_t (&codes)[kLanes],
+                        Scratch& scratch) const {
+  int64_t next[kLanes][kMostOpen + 1] = {};
+  const float* values[kLanes];
+  const uint32_t* orders[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) {
+    values[lane] = codes_.values(codes[lane]);
+    orders[lane] = codes_.order(codes[lane]);
+    for (size_t slot = 0; slot < tree.open.size(); ++slot)
+      next[lane][slot + 1] = next[lane][slot] + tree.open[slot].size;
   }
-  for (size_t slot = 0; slot < tree.open.size(); ++slot) {
-    const auto& open = tree.open[slot];
-    const float* value = scratch.values.data() + start[slot];
-    const double* residual = scratch.residuals.data() + start[slot];
-    const auto size = static_cast<double>(open.size);
-    Split best;
-    double left = 0;  // sum of the residuals up to i
-    for (int64_t i = 0; i + 1 < open.size; ++i) {
-      left += residual[i];
-      if (!(value[i + 1] > value[i] + kLeastGap)) continue;
-      const auto num_left = static_cast<double>(i + 1);
-      const double num_right = size - num_left;
-      const double gain =
-          square(num_right * left - num_left * (open.sum - left)) / (num_left * num_right);
-      if (gain > best.gain) best = {gain, value[i], value[i + 1]};
+  const uint8_t* slot_of = tree.slot_of.data();
+  const double* residuals = tree.residuals->data();
+  for (int64_t i = 0; i < codes_.rows(); ++i) {
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const uint32_t sample = orders[lane][i];
+      const auto at = static_cast<size_t>(next[lane][slot_of[sample]]++ * kLanes + lane);
+      scratch.values[at] = values[lane][i];
+      scratch.residuals[at] = residuals[sample];
     }
-    found[slot] = best;
+  }
+}
+
+// The best split of one node by each lane's code.
+void TreeGrower::search_node(const GrowingTree::Open& open, const float* values,
+                             const double* residuals, Split (&best)[kLanes]) {
+  const auto size = static_cast<double>(open.size);
+  double left[kLanes] = {};  // sums of the residuals up to i
+  double bar[kLanes];        // a little less than the best gain: what is below needs no division
+  std::fill(bar, bar + kLanes, -1.0);
+  for (int64_t i = 0; i + 1 < open.size; ++i, values += kLanes, residuals += kLanes) {
+    const auto num_left = static_cast<double>(i + 1);
+    const double num_right = size - num_left, product = num_left * num_right;
+    double squares[kLanes];
+    bool above = false;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      left[lane] += residuals[lane];
+      squares[lane] = square(num_right * left[lane] - num_left * (open.sum - left[lane]));
+      above |= squares[lane] > bar[lane] * product;
+    }
+    if (!above) continue;
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const float low = values[lane], high = values[lane + kLanes];
+      if (!(high > low + kLeastGap)) continue;
+      const double gain = squares[lane] / product;
+      if (gain <= best[lane].gain) continue;
+      best[lane] = {gain, low, high};
+      bar[lane] = gain * kNearlyOne;
+    }
+  }
+}
+
+// found: a split for each open node, code after code.
+void TreeGrower::search_codes(const GrowingTree& tree, int64_t first_code, Scratch& scratch,
+                              Split* found) const {
+  int64_t codes[kLanes];  // behind the last code that one again
+  for (int lane = 0; lane < kLanes; ++lane)
+    codes[lane] = std::min(first_code + lane, codes_.columns() - 1);
+  gather(tree, codes, scratch);
+  size_t start = 0;
+  for (size_t slot = 0; slot < tree.open.size(); ++slot) {
+    Split best[kLanes];
+    search_node(tree.open[slot], &scratch.values[start], &scratch.residuals[start], best);
+    start += static_cast<size_t>(tree.open[slot].size * kLanes);
+    for (int lane = 0; first_code + lane <= codes[kLanes - 1] && lane < kLanes; ++lane)
+      found[static_cast<size_t>(lane * kMostOpen) + slot] = best[lane];
   }
 }
 

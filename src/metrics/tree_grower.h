@@ -11,6 +11,7 @@ namespace ipirm::metrics {
 constexpr int kDepth = 3;
 constexpr int kMostNodes = (2 << kDepth) - 1;
 constexpr int kMostOpen = 1 << (kDepth - 1);  // nodes of one level that may be split
+constexpr int kLanes = 4;                     // codes that are walked through side by side
 
 // A tree under way: which node each sample is in, and which nodes the next level splits.
 struct GrowingTree {
@@ -43,12 +44,18 @@ class TreeGrower {
     double gain = -1;
     float low = 0, high = 0;  // the neighbours it lies between
   };
+  // Samples in the order of their nodes, and in each node of kLanes codes' values; the numbers of
+  // these codes side by side.
   struct Scratch {
     std::vector<float> values;
     std::vector<double> residuals;
   };
+  static void search_node(const GrowingTree::Open& open, const float* values,
+                          const double* residuals, Split (&best)[kLanes]);
 
-  void search_code(const GrowingTree& tree, int64_t code, Scratch& scratch, Split* found) const;
+  void gather(const GrowingTree& tree, const int64_t (&codes)[kLanes], Scratch& scratch) const;
+  void search_codes(const GrowingTree& tree, int64_t first_code, Scratch& scratch,
+                    Split* found) const;
   int64_t choose_code(const Split* found, size_t slot, uint8_t node, int64_t stage,
                       int64_t place) const;
   void split_node(GrowingTree& tree, const GrowingTree::Open& open, int64_t code,

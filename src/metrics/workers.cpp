@@ -12,8 +12,9 @@ namespace ipirm::metrics {
 
 Workers::Workers(int threads) : threads_(std::max(threads, 1)) {}
 
-void Workers::each(int64_t count,
-                   const std::function<void(int64_t piece, int worker)>& work) const {
+void Workers::each(int64_t count, const std::function<void(int64_t piece, int worker)>& work,
+                   int64_t steps) const {
+  const int64_t worthwhile = std::min(count, 1 + count * steps / kStepsOfThread);
   std::atomic<int64_t> next = 0;
   std::exception_ptr failure;
   std::mutex failing;
@@ -28,7 +29,7 @@ void Workers::each(int64_t count,
   };
   {
     std::vector<std::jthread> others;
-    for (int worker = 1; worker < std::min<int64_t>(threads_, count); ++worker)
+    for (int worker = 1; worker < std::min<int64_t>(threads_, worthwhile); ++worker)
       others.emplace_back(run, worker);
     run(0);
   }

@@ -107,13 +107,27 @@ TEST(Dci, MeansOverSeedsAreScikitLearns) {
 }
 
 TEST(Dci, NumbersOfThreadsChangeNoBit) {
+  testing::Lcg random(5);
+  const auto set = testing::draw_golden(random, 60000);  // enough for several threads
+  std::vector<std::vector<double>> found;
+  for (const int threads : {1, 5}) {
+    const Workers workers(threads);
+    const SortedCodes codes(set.codes, workers);
+    const BoostedTrees trees(codes, Classes(set.factors[1]), {.stages = 3}, workers);
+    found.push_back(trees.importances());
+    found.push_back(trees.scores(set.codes, workers).values);
+  }
+  EXPECT_EQ(found[0], found[2]);
+  EXPECT_EQ(found[1], found[3]);
+}
+
+TEST(Dci, TheSeedDecidesTiesAlone) {
   const auto set = golden_set(/*seed=*/5);
-  const auto one = boost_factors(set.train, set.test, 3, Workers(1));
-  const auto four = boost_factors(set.train, set.test, 3, Workers(4));
-  EXPECT_EQ(one.importance.values, four.importance.values);
-  EXPECT_EQ(one.test, four.test);
-  const auto other_seed = boost_factors(set.train, set.test, 4, Workers(4));
-  EXPECT_NE(one.importance.values, other_seed.importance.values);
+  const auto once = boost_factors(set.train, set.test, 3, kWorkers);
+  EXPECT_EQ(once.importance.values,
+            boost_factors(set.train, set.test, 3, kWorkers).importance.values);
+  EXPECT_NE(once.importance.values,
+            boost_factors(set.train, set.test, 4, kWorkers).importance.values);
 }
 
 // A fixed order of the codes would give the first twin everything, and completeness near 1.

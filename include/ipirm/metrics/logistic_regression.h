@@ -34,7 +34,8 @@ double area_under_curve(const std::vector<double>& scores, const std::vector<uin
 // Of each factor: mean over its classes of the area under the curve of its probability against the
 // rest, 0..1 where .5 is chance, on standardised codes with C = 1.
 struct Explicitness {
-  std::vector<double> train, test;  // a class that is not in `test`, or alone there, is left out
+  // A class that `test` lacks is left out there; NaN where it has one class alone.
+  std::vector<double> train, test;
 };
 Explicitness explicitness(const Sample& train, const Sample& test, const Workers& workers);
 
