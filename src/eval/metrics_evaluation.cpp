@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/metrics/report.h"
@@ -22,7 +23,14 @@ class MetricsEvaluation : public Evaluation {
         feature_(feature),
         options_(options),
         run_(run),
-        workers_(threads) {}
+        workers_(threads) {
+    const auto& factors = train_->factors();
+    if (std::none_of(factors.begin(), factors.end(), varies)) {
+      throw core::UserError(
+          "--eval metrics: no factor of the images has two values; name factors by --factors_csv, "
+          "or leave the setting out");
+    }
+  }
 
   std::string name() const override { return "metrics"; }
 
@@ -45,6 +53,12 @@ class MetricsEvaluation : public Evaluation {
   }
 
  private:
+  static bool varies(const data::Factor& factor) {
+    const auto& values = factor.values;
+    const auto first = std::find_if(values.begin(), values.end(), [](int64_t v) { return v >= 0; });
+    return std::any_of(first, values.end(), [&](int64_t v) { return v >= 0 && v != *first; });
+  }
+
   // The features, and the factors' values, of the images whose factors are all known.
   metrics::Sample sample_of(model::Model& model, const data::ImageSet& set,
                             const std::string& label) const {

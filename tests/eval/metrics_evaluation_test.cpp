@@ -7,6 +7,7 @@
 
 #include "eval/toy_set.h"
 #include "ipirm/metrics/report.h"
+#include "support/user_error.h"
 
 namespace ipirm::eval {
 namespace {
@@ -49,6 +50,13 @@ TEST(MetricsEvaluation, ScoresEachFactorAndAll) {
   const auto again = evaluation->run(model).value();
   for (size_t f = 0; f < scores.size(); ++f)
     EXPECT_EQ(core::to_text(scores[f].scores), core::to_text(again[f].scores));
+}
+
+TEST(MetricsEvaluation, WantsAFactorThatVaries) {
+  const auto set = std::make_shared<test::ToySet>(1, 1);
+  EXPECT_THAT(
+      test::user_error([&] { make_metrics_evaluation(set, set, FeatureKind::kZ, {}, {}, 1); }),
+      ::testing::HasSubstr("--factors_csv"));
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ namespace ipirm::eval {
 
 // Scores of every factor of `train`'s images, which `test` must have as well, and, as a factor
 // called "all", those of all together; named as metrics::report() does. Images with an unknown
-// factor are left out. run.device is the network's. threads: at least 1.
+// factor are left out. run.device is the network's. threads: at least 1. Throws UserError where no
+// factor of the images has two values.
 std::unique_ptr<Evaluation> make_metrics_evaluation(std::shared_ptr<const data::ImageSet> train,
                                                     std::shared_ptr<const data::ImageSet> test,
                                                     FeatureKind feature,
