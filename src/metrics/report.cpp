@@ -7,6 +7,7 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/keyed_random.h"
+#include "ipirm/core/log.h"
 #include "ipirm/metrics/dci.h"
 #include "ipirm/metrics/information.h"
 #include "ipirm/metrics/irs.h"
@@ -64,8 +65,11 @@ class Reporter {
   }
 
   Report run() {
+    core::Progress progress("metrics", static_cast<int64_t>(options_.metrics.size()), "metrics");
+    int64_t done = 0;
     for (const Metric metric : options_.metrics) {
       if (core::interrupted()) break;
+      progress.update(done++, core::name_of(metric));
       add(metric);
     }
     return std::move(result_);

@@ -48,7 +48,7 @@ class MetricsToolTest(unittest.TestCase):
     def report(self, *flags, **more):
         done = self.call(*flags, "--overwrite", **more)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return json.loads(self.out.read_text()), done.stdout
+        return json.loads(self.out.read_text()), done.stdout + done.stderr
 
     def refuse(self, words, *flags):
         done = self.call(*flags)
