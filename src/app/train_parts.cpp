@@ -34,9 +34,9 @@ std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::Trai
                              config.augment.crop_size};
   evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
   if (config.evaluation == eval::EvaluationKind::kMetrics) {
-    evaluations.push_back(eval::make_metrics_evaluation(
-        sets.labelled, sets.test, config.metrics_feature, {.seed = config.train.seed}, run,
-        at::get_num_threads()));
+    evaluations.push_back(
+        eval::make_metrics_evaluation(sets.labelled, sets.test, config.metrics_feature,
+                                      {.seed = config.train.seed}, run, at::get_num_threads()));
   }
   return evaluations;
 }
