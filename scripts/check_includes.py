@@ -18,11 +18,12 @@ MAY_INCLUDE = {
     "partition": {"ops", "loss"},
     "checkpoint": set(),
     "dist": set(),
-    "eval": {"model", "data", "augment", "dist"},
+    "metrics": set(),
+    "eval": {"metrics", "model", "data", "augment", "dist"},
     "train": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval"},
     "observe": {"train", "checkpoint", "data"},  # the records of train, and what they are made of
     "config": set(),  # and the options.h of every room
-    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval", "train", "observe", "config"},
+    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "metrics", "eval", "train", "observe", "config"},
     "bin": {"app", "config"},
 }
 # Outside libraries that belong to some rooms alone.

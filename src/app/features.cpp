@@ -118,6 +118,17 @@ Features read_features(const fs::path& view1, const fs::path& view2) {
   return features;
 }
 
+torch::Tensor read_codes(const fs::path& path) {
+  const auto codes = checkpoint::read_npy(path);
+  require_floats(path, codes);
+  if (codes.dim() != 2 || codes.size(0) < 1 || codes.size(1) < 1) {
+    throw UserError(cat(path.string(), ": holds an array of shape ", shape_text(codes),
+                        ", expected (N, D): a row for each sample, a column for each code"));
+  }
+  visit_rows(path, codes, [](int64_t, double) {});
+  return codes;
+}
+
 torch::Tensor read_logits(const fs::path& path, int64_t num_samples, int64_t num_env,
                           torch::ScalarType dtype) {
   const auto logits = checkpoint::read_npy(path);

@@ -1,7 +1,10 @@
 // Chooses a run's step, source of partitions, evaluations and observers.
 #include "app/train_parts.h"
 
+#include <ATen/Parallel.h>
+
 #include "ipirm/eval/knn_evaluation.h"
+#include "ipirm/eval/metrics_evaluation.h"
 #include "ipirm/observe/console.h"
 #include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/partition_files.h"
@@ -35,6 +38,11 @@ std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::Trai
                              config.augment.crop_size,
                              views.group};
   evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
+  if (config.evaluation == eval::EvaluationKind::kMetrics) {
+    evaluations.push_back(
+        eval::make_metrics_evaluation(sets.labelled, sets.test, config.metrics_feature,
+                                      {.seed = config.train.seed}, run, at::get_num_threads()));
+  }
   return evaluations;
 }
 

@@ -111,7 +111,11 @@ void add_process_fields(std::vector<Field>& fields, TrainConfig& c) {
 void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
   Group group(fields, "Evaluation and results");
   group.number("k", &c.knn.k, count_from(1), "neighbours that vote in the kNN evaluation");
-  group.number("eval_every", &c.train.eval_every, count_from(1), "epochs between kNN evaluations");
+  group.kind("eval", &c.evaluation,
+             "what is evaluated: the kNN, or with it the metrics of known factors");
+  group.number("eval_every", &c.train.eval_every, count_from(1), "epochs between evaluations");
+  group.kind("metrics_feature", &c.metrics_feature,
+             "with --eval metrics: what is scored; boosted trees on a wide h take minutes");
   group.number("save_every", &c.train.save_every, count_from(1), "epochs between checkpoints");
   group.number("save_minutes", &c.train.save_minutes, at_least(0),
                "minutes between saved states within an epoch or a search; 0: none");

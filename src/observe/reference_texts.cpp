@@ -62,7 +62,7 @@ void ReferenceTexts::evaluation(const train::EvaluationRecord& record) {
   core::NamedValues of_the_test;
   for (const auto& score : record.scores.scores)
     if (score.name.starts_with("test_")) of_the_test.push_back(score);
-  results_(core::to_text(of_the_test));
+  if (!of_the_test.empty()) results_(core::to_text(of_the_test));
 }
 
 }  // namespace ipirm::observe

@@ -106,6 +106,7 @@ TEST(ReferenceTexts, HaveTheTestScoresOfTheClassAlone) {
        "linear",
        {"digit", true, {{"train_loss", 9}, {"test_loss", .5}, {"test_acc@1", 81.25}}}});
   texts.evaluation({1, 2, "linear", {"hue", false, {{"test_loss", .75}}}});
+  texts.evaluation({1, 2, "metrics", {"digit", true, {{"mig", .25}}}});
   EXPECT_THAT(results.lines, ElementsAre("test_loss: 0.5000, test_acc@1: 81.2500"));
 }
 

@@ -55,6 +55,8 @@ struct TrainConfig {
   partition::SourceOptions source;
   train::TrainOptions train;
   eval::KnnOptions knn;
+  eval::EvaluationKind evaluation = eval::EvaluationKind::kKnn;
+  eval::FeatureKind metrics_feature = eval::FeatureKind::kZ;  // what the metrics see
 };
 
 // The settings of this command line: a flag wins over the file given with --config, the file over

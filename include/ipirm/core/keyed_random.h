@@ -22,6 +22,8 @@ enum class Purpose : uint8_t {
   kMixup = 10,          // mixing coefficients and partners, minimization
   kMaximizeMixup = 11,  // and maximization
   kPartitionDraw = 12,  // environments of a random partition
+  kTreeSplit = 20,      // which of equally good splits a boosted tree takes
+  kMetricSample = 21,   // which samples the metrics look at
 };
 
 // One stream of Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").

@@ -12,6 +12,12 @@ struct KnnOptions {
   double temperature = 0.5;  // > 0
 };
 
+// What is evaluated every few epochs of training.
+enum class EvaluationKind {
+  kKnn,     // the weighted kNN vote
+  kMetrics  // that, and the metrics of known factors
+};
+
 // Which of the network's outputs are an image's features (METHOD 3).
 enum class FeatureKind {
   kH,            // the encoder's output
@@ -35,6 +41,13 @@ struct LinearOptions {
 };
 
 }  // namespace ipirm::eval
+
+template <>
+struct ipirm::core::NamesOf<ipirm::eval::EvaluationKind> {
+  static constexpr Named<ipirm::eval::EvaluationKind> kNames[] = {
+      {ipirm::eval::EvaluationKind::kKnn, "knn"},
+      {ipirm::eval::EvaluationKind::kMetrics, "metrics"}};
+};
 
 template <>
 struct ipirm::core::NamesOf<ipirm::eval::FeatureKind> {

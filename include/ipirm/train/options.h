@@ -22,7 +22,7 @@ struct TrainOptions {
   int64_t max_steps = 0;         // stop after this many steps of the run; 0: never
   int64_t save_every = 25;       // epochs between checkpoints, >= 1
   double save_minutes = 30;      // minutes between states within them, >= 0; 0: none
-  int64_t eval_every = 25;       // epochs between kNN evaluations, >= 1
+  int64_t eval_every = 25;       // epochs between evaluations, >= 1
   int64_t log_every = 10;        // steps between lines of log.txt, >= 1
   uint64_t seed = 1234;
 };

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# Times the boosted trees of ipirm-metrics side by side with scikit-learn's, on the same features.
+"""usage: PYTHON scripts/bench_metrics.py [--samples 10000] [--codes 128] [--classes 10] [--runs 1] [--bin build/bin]
+
+PYTHON needs scikit-learn, which nothing else here does, so it has an environment of its own:
+
+    python3 -m venv build/sklearn && build/sklearn/bin/pip install scikit-learn==1.9.1
+    build/sklearn/bin/python scripts/bench_metrics.py
+
+Prints seconds of both (ipirm-metrics: the whole program, reading and predicting included; scikit-learn: fit alone), accuracy on the training
+samples, and how far the importances are apart. ipirm-metrics takes OMP_NUM_THREADS threads, by default one a core; scikit-learn has one.
+About 5 minutes on 2 cores."""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import numpy as np
+    from sklearn.ensemble import GradientBoostingClassifier
+except ImportError as missing:
+    sys.exit(f"bench_metrics.py: {missing}; see its first lines for an environment with scikit-learn")
+
+
+def features(samples, codes, classes):
+    """Codes that know something of the class, each a part of it, under noise; and the classes."""
+    random = np.random.default_rng(5)
+    values = random.integers(0, classes, samples)
+    centres = random.normal(size=(classes, codes)) * np.where(np.arange(codes) < 20, 0.5, 0)
+    return centres[values] + random.normal(size=(samples, codes)), values
+
+
+def ours(program, z, y, folder):
+    np.save(folder / "train.npy", z)
+    np.save(folder / "test.npy", z[:100])
+    for name, values in (("train", y), ("test", y[:100])):
+        (folder / f"{name}.csv").write_text("class\n" + "".join(f"{value}\n" for value in values))
+    start = time.perf_counter()
+    subprocess.run([program, "--train", folder / "train.npy", "--test", folder / "test.npy", "--out", folder / "out.json", "--overwrite",
+                    "--metrics", "dci", "--train_samples", str(len(z)), "--log_level", "error"], check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    report = json.loads((folder / "out.json").read_text())
+    return seconds, report["scores"]["gbt_train"], np.array(report["codes_by_factors"]["importance"])[:, 0]
+
+
+def scikit_learns(z, y):
+    start = time.perf_counter()
+    model = GradientBoostingClassifier(random_state=0).fit(z, y)
+    return time.perf_counter() - start, model.score(z, y), model.feature_importances_
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=10000)
+    parser.add_argument("--codes", type=int, default=128)
+    parser.add_argument("--classes", type=int, default=10)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/bin"))
+    args = parser.parse_args()
+    z, y = features(args.samples, args.codes, args.classes)
+    print(f"{args.samples} x {args.codes}, {args.classes} classes, 100 stages")
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(args.runs):
+            seconds, accuracy, importance = ours(args.bin / "ipirm-metrics", z, y, pathlib.Path(folder))
+            print(f"ipirm-metrics  {seconds:7.1f} s  accuracy {accuracy:.4f}", flush=True)
+            others, other_accuracy, other_importance = scikit_learns(z, y)
+            print(f"scikit-learn   {others:7.1f} s  accuracy {other_accuracy:.4f}  {others / seconds:.1f} times as long; "
+                  f"importances differ by at most {np.abs(importance - other_importance).max():.1e}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
