@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# What does a representation keep apart? SimCLR, random partitions and IP-IRM on coloured Fashion-MNIST and on Shapes, with all
+# metrics of ipirm-metrics and the accuracies of each factor, at three seeds. Ends with a table for each set.
+#
+# usage: scripts/factor_tables.sh [--short] [folder]     results go to folder (default results/factor_tables)
+#   otherwise  COST_LONG
+#   --short    COST_SHORT
+#   SEEDS="1 2 3", JOBS=N: other seeds; N runs side by side, each with one thread (default: all cores)
+#   SETS="fashion_colours shapes": some of the sets alone
+# Fashion-MNIST is fetched by scripts/download.sh where it is missing. Stopped, it goes on where it was when called again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+form=long
+if [[ ${1:-} == --short ]]; then form=short; shift; fi
+root=${1:-results/factor_tables-$form}
+bin=${BUILD_DIR:-build}/bin
+seeds=${SEEDS:-$([[ $form == short ]] && echo 1 || echo 1 2 3)}
+sets=${SETS:-fashion_colours shapes}
+jobs=${JOBS:-$(nproc)}
+for program in train features metrics; do [[ -x $bin/ipirm-$program ]] || scripts/setup.sh ipirm-train ipirm-features ipirm-metrics; done
+mkdir -p "$root"
+
+# What a form changes in the settings of configs/SET.yaml, and the epochs of the common start and after it.
+case $form in
+  long) fashion_colours="" fashion_epochs="2 4" shapes="" shapes_epochs="5 10" ;;
+  short) fashion_colours="--max_steps 40 --maximize_passes 5" fashion_epochs="1 1"
+    shapes="--shapes_train 1000 --shapes_test 500 --maximize_passes 5" shapes_epochs="1 2" ;;
+esac
+
+# data_of SET: the flags that name its images, for both programs.
+data_of() {
+  case $1 in
+    fashion_colours) echo "--dataset FashionMNIST --colours 10 --colour_noise 80" ;;
+    shapes) if [[ $form == short ]]; then echo "--dataset Shapes --shapes_train 1000 --shapes_test 500"
+      else echo "--dataset Shapes --shapes_train 20000 --shapes_test 5000"; fi ;;
+  esac
+}
+folder_of() { if [[ $1 == shapes ]]; then echo "$root/Shapes"; else echo "$root/FashionMNIST"; fi; }
+
+# A line a run: the set, its name, its flags. All arms of a seed start from the same short baseline, which has seen the easy factors.
+first=() rest=()
+for set in $sets; do
+  [[ $set == fashion_colours || $set == shapes ]] || { echo "[tables] error: unknown set '$set': fashion_colours or shapes" >&2; exit 2; }
+  [[ $set == shapes ]] || scripts/download.sh FashionMNIST
+  declare -n flags=$set
+  if [[ $set == shapes ]]; then read -r start more <<<"$shapes_epochs"; else read -r start more <<<"$fashion_epochs"; fi
+  for seed in $seeds; do
+    common="--config configs/$set.yaml $flags --results_root $root --workers 1 --device cpu --log_level warning --resume --seed $seed"
+    first+=("$set base-$seed $common --baseline --epochs $start --save_every $start --eval_every $start")
+    for arm in baseline random search; do
+      own="--pretrain_model $(folder_of $set)/base-$seed/model_$start.pt --epochs $more --save_every $more --eval_every $more"
+      case $arm in
+        baseline) own+=" --baseline" ;;
+        random) own+=" --partition_source random" ;;
+      esac
+      rest+=("$set $arm-$seed $common $own")
+    done
+  done
+done
+
+# one_run SET NAME FLAGS: trains, and measures what is no common start.
+one_run() {
+  local set=$1 name=$2 data part; shift 2
+  local folder; folder=$(folder_of "$set")/$name
+  echo "[tables] $set $name"
+  "$bin/ipirm-train" --name "$name" "$@"
+  [[ $name == base-* || -s $folder/factors.json ]] && return
+  local model; model=$(ls -v "$folder"/model_*.pt | tail -n 1)
+  data=$(data_of "$set")
+  for part in train test; do
+    # shellcheck disable=SC2086  # the flags are a list of words
+    "$bin/ipirm-features" --model_path "$model" $data --split $part --feature h --out "$folder/$part.npy" --overwrite \
+      --workers 1 --device cpu --log_level warning
+  done
+  "$bin/ipirm-metrics" --train "$folder/train.npy" --test "$folder/test.npy" --out "$folder/factors.json" --log_level warning >/dev/null
+  rm -f "$folder"/{train,test}.{npy,csv}
+}
+export OMP_NUM_THREADS=1 root bin form
+export -f one_run data_of folder_of
+for stage in first rest; do
+  declare -n runs=$stage
+  printf '%s\n' "${runs[@]}" | xargs -P "$jobs" -I{} bash -c \
+    'set -Eeuo pipefail; run=$1; trap "echo [tables] failed: \"\$run\" >&2; exit 255" ERR; one_run $run' _ {}
+done
+for set in $sets; do
+  echo
+  echo "$set, the $form form (scripts/factor_tables.sh$([[ $form == short ]] && echo ' --short')), seeds $seeds"
+  python3 scripts/factor_table.py "$(folder_of "$set")"
+done
