@@ -9,6 +9,7 @@
 #include "data/grey_sets.h"
 #include "data/shapes.h"
 #include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
 
 namespace ipirm::data {
 namespace {
@@ -38,6 +39,25 @@ void check_options_of_sets(const DataOptions& options) {
             fixed);
   refuse_if(!shapes && options.shapes_test != defaults.shapes_test, "shapes_test", "Shapes", fixed);
   refuse_if(!grey && options.colour_correlation, "colour_correlation", grey_sets, " are not grey");
+}
+
+// Says what a set with several factors holds, after a look at every value.
+DataSets with_known_factors(DataSets sets, const DataOptions& options) {
+  std::string listed;
+  for (size_t f = 0; f < sets.train->factors().size(); ++f) {
+    const Factor& factor = sets.train->factors()[f];
+    for (const auto* set : {sets.train.get(), sets.test.get()}) {
+      const auto& values = set->factors()[f].values;
+      TORCH_INTERNAL_ASSERT(static_cast<int64_t>(values.size()) == set->size());
+      for (const int64_t value : values)
+        TORCH_INTERNAL_ASSERT(value >= 0 && value < factor.num_values);
+    }
+    listed +=
+        core::cat(listed.empty() ? "" : ", ", factor.name, " (", factor.num_values, " values)");
+  }
+  core::log_info(core::cat(core::name_of(options.dataset), ": ", sets.train->size(), " + ",
+                           sets.test->size(), " images, factors ", listed));
+  return sets;
 }
 
 }  // namespace
@@ -78,11 +98,11 @@ DataSets open_data_sets(const DataOptions& options) {
     case DataSetKind::kColoredDigits:
       return make_colored_digits();
     case DataSetKind::kMnist:
-      return open_mnist(options);
+      return with_known_factors(open_mnist(options), options);
     case DataSetKind::kFashionMnist:
-      return open_fashion_mnist(options);
+      return with_known_factors(open_fashion_mnist(options), options);
     case DataSetKind::kShapes:
-      return make_shapes(options.shapes_train, options.shapes_test);
+      return with_known_factors(make_shapes(options.shapes_train, options.shapes_test), options);
   }
   TORCH_INTERNAL_ASSERT(false, "a data set of no kind");
 }
