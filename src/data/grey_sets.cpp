@@ -95,12 +95,17 @@ fs::path find_idx(const fs::path& folder, const std::string& name, DataSetKind k
                                                          : ", as torchvision keeps it"));
 }
 
-// Appends the images of one part.
-void read_part(const fs::path& folder, const std::string& part, DataSetKind kind,
-               GreyImages& images) {
+// What two files hold: count images, as they are stored, and their labels.
+struct FilePair {
+  IdxArray grey, labels;
+  int64_t count() const { return labels.sizes[0]; }
+};
+
+FilePair read_pair(const fs::path& folder, const std::string& part, DataSetKind kind) {
   const fs::path path = find_idx(folder, part + "-images-idx3-ubyte", kind),
                  labels_path = find_idx(folder, part + "-labels-idx1-ubyte", kind);
-  const IdxArray labels = read_idx(labels_path, 1), grey = read_idx(path, 3);
+  FilePair pair = {read_idx(path, 3), read_idx(labels_path, 1)};
+  const IdxArray &grey = pair.grey, &labels = pair.labels;
   if (grey.sizes[1] != kGreySide || grey.sizes[2] != kGreySide) {
     throw UserError(cat(path.string(), ": at byte 8: found images of ", grey.sizes[1], "x",
                         grey.sizes[2], ", expected ", kGreySide, "x", kGreySide, kDamaged));
@@ -118,17 +123,29 @@ void read_part(const fs::path& folder, const std::string& part, DataSetKind kind
                           idx_header_bytes(1) + i, " is ", label, ", expected 0..", kNumClasses - 1,
                           kDamaged));
     }
-    images.labels.push_back(label);
   }
-  const auto first = static_cast<int64_t>(images.pixels.size());
-  const int pad = (images.side - kGreySide) / 2;
-  images.pixels.resize(static_cast<size_t>(first + count * images.plane()), 0);
-  const uint8_t* from = grey.values.data();
-  for (int64_t i = 0; i < count; ++i) {
-    uint8_t* to = images.pixels.data() + first + i * images.plane() + pad * images.side + pad;
-    for (int y = 0; y < kGreySide; ++y, from += kGreySide, to += images.side)
-      std::copy_n(from, kGreySide, to);
+  return pair;
+}
+
+// All images, in the order of the pairs.
+std::shared_ptr<const GreyImages> padded(const std::vector<FilePair>& pairs, int pad) {
+  auto images = std::make_shared<GreyImages>();
+  images->side = kGreySide + 2 * pad;
+  int64_t count = 0;
+  for (const auto& pair : pairs) count += pair.count();
+  images->pixels.resize(static_cast<size_t>(count * images->plane()), 0);
+  int64_t number = 0;
+  for (const auto& pair : pairs) {
+    const auto& labels = pair.labels.values;
+    images->labels.insert(images->labels.end(), labels.begin(), labels.end());
+    const uint8_t* from = pair.grey.values.data();
+    for (int64_t i = 0; i < pair.count(); ++i) {
+      uint8_t* to = images->pixels.data() + number++ * images->plane() + pad;
+      for (int y = 0; y < kGreySide; ++y, from += kGreySide)
+        std::copy_n(from, kGreySide, to + (pad + y) * images->side);
+    }
   }
+  return images;
 }
 
 std::vector<int64_t> slice(const std::vector<int64_t>& values, int64_t begin, int64_t end) {
@@ -197,11 +214,10 @@ void check_options(const DataOptions& options) {
 DataSets open_grey(const DataOptions& options, const char* name) {
   check_options(options);
   const fs::path folder = fs::path(options.root) / name / "raw";
-  auto images = std::make_shared<GreyImages>();
-  images->side = kGreySide + 2 * options.pad;
-  read_part(folder, "train", options.dataset, *images);
-  const int64_t num_train = images->size();
-  read_part(folder, "t10k", options.dataset, *images);
+  const std::vector<FilePair> pairs = {read_pair(folder, "train", options.dataset),
+                                       read_pair(folder, "t10k", options.dataset)};
+  const auto images = padded(pairs, options.pad);
+  const int64_t num_train = pairs[0].count();
   if (options.colour_correlation) return correlated_parts(images, {2, options.colour_noise});
   return parts_of_files(images, num_train, {options.colours, options.colour_noise});
 }

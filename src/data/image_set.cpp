@@ -16,7 +16,8 @@ namespace {
 
 // Settings of one set alone are refused beside another, which would leave them unread.
 void check_options_of_sets(const DataOptions& options) {
-  const auto refuse_if = [&](bool wrong, const char* flag, const char* sets, const char* reason) {
+  const auto refuse_if = [&](bool wrong, const std::string& flag, const char* sets,
+                             const char* reason) {
     if (!wrong) return;
     throw core::UserError(core::cat("--", flag, ": is for --dataset ", sets, "; the images of ",
                                     core::name_of(options.dataset), reason,
@@ -24,7 +25,7 @@ void check_options_of_sets(const DataOptions& options) {
   };
   const DataOptions defaults;
   const bool folder = options.dataset == DataSetKind::kFolder;
-  refuse_if(!folder && !options.factors_csv.empty(), "factors_csv", "Folder",
+  refuse_if(!folder && !options.factors_csv.empty(), "factors_csv " + options.factors_csv, "Folder",
             " have no names that a table could give");
   const bool grey =
       options.dataset == DataSetKind::kMnist || options.dataset == DataSetKind::kFashionMnist;

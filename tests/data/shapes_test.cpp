@@ -180,7 +180,7 @@ TEST(Shapes, ScaleAndShapeAreSeen) {
     }
   }
   EXPECT_NEAR(filled[2], .785, .05);  // a disc
-  EXPECT_GT(filled[1], .88);          // a cylinder is nearly its box
+  EXPECT_NEAR(filled[1], .875, .02);  // a cylinder, whose two round ends leave four corners free
 }
 
 // The corner of the two walls, the one place where the wall's light changes along the upper row.
