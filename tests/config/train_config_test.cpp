@@ -297,7 +297,14 @@ TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   EXPECT_EQ(cifar.data.dataset, data::DataSetKind::kCifar100);
   EXPECT_EQ(stl.maximize.risk.irm_weight, 0.5);
   EXPECT_EQ(cifar.maximize.risk.irm_weight, 0.2);
-  for (const TrainConfig& c : {quick, stl, cifar}) {
+  const TrainConfig fashion = *train({"--config", "configs/fashion_colours.yaml"});
+  const TrainConfig shapes = *train({"--config", "configs/shapes.yaml"});
+  EXPECT_EQ(fashion.data.dataset, data::DataSetKind::kFashionMnist);
+  EXPECT_EQ(fashion.data.colours, 10);
+  EXPECT_EQ(fashion.data.colour_noise, 80);
+  EXPECT_EQ(shapes.data.dataset, data::DataSetKind::kShapes);
+  EXPECT_EQ(shapes.data.shapes_train, 20000);
+  for (const TrainConfig& c : {quick, stl, cifar, fashion, shapes}) {
     EXPECT_EQ(c.train.penalty_weight, 0.2);
     EXPECT_TRUE(c.maximize.offline && c.maximize.random_init && c.loss.keep_cont &&
                 c.train.retain_group);
