@@ -9,16 +9,14 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
                      data::LoaderOptions& loader) {
   Group group(fields, "Data");
   group.kind("dataset", &data.dataset,
-             "STL, CIFAR10, CIFAR100, Folder, MNIST, FashionMNIST, or the built-in ColoredDigits "
-             "or Shapes",
-             "NAME");
+             "STL|CIFAR10|CIFAR100|Folder|ColoredDigits|MNIST|FashionMNIST|Shapes", "NAME");
   group.text("data_root", "DIR", &data.root, "folder that holds the data set's files");
   group.number("image_size", &data.image_size, between(0, 4096),
                "Folder: cut images to their middle square of N; 0: whole");
   group.text("factors_csv", "FILE", &data.factors_csv,
              "Folder: a table of further factors, heading path,NAME,..., a row an image");
   group.number("colours", &data.colours, between(0, 100),
-               "MNIST, FashionMNIST: give each image one of N colours; 2: red, green; 0: grey");
+               "MNIST, FashionMNIST: N colours, one an image; 2: red, green");
   group.number("colour_noise", &data.colour_noise, between(0, 255),
                "with colours: largest value of the noise under them");
   group.flag("colour_correlation", &data.colour_correlation,
