@@ -9,12 +9,24 @@ void add_data_fields(std::vector<Field>& fields, data::DataOptions& data,
                      data::LoaderOptions& loader) {
   Group group(fields, "Data");
   group.kind("dataset", &data.dataset,
-             "STL, CIFAR10, CIFAR100, Folder, or the embedded ColoredDigits", "NAME");
+             "STL|CIFAR10|CIFAR100|Folder|ColoredDigits|MNIST|FashionMNIST|Shapes", "NAME");
   group.text("data_root", "DIR", &data.root, "folder that holds the data set's files");
   group.number("image_size", &data.image_size, between(0, 4096),
                "Folder: cut images to their middle square of N; 0: whole");
   group.text("factors_csv", "FILE", &data.factors_csv,
              "Folder: a table of further factors, heading path,NAME,..., a row an image");
+  group.number("colours", &data.colours, between(0, 100),
+               "MNIST, FashionMNIST: N colours, one an image; 2: red, green");
+  group.number("colour_noise", &data.colour_noise, between(0, 255),
+               "with colours: largest value of the noise under them");
+  group.flag("colour_correlation", &data.colour_correlation,
+             "MNIST, FashionMNIST: two classes and two colours that go together (IRM's form)");
+  group.number("pad", &data.pad, between(0, 18),
+               "MNIST, FashionMNIST: black pixels put on each side of an image");
+  group.number("shapes_train", &data.shapes_train, between(1, 479999),
+               "Shapes: images to train on, of 480,000 in all");
+  group.number("shapes_test", &data.shapes_test, between(1, 479999),
+               "Shapes: images to test on, none of those");
   group.number("workers", &loader.workers, between(1, 1024), "threads that make views");
 }
 

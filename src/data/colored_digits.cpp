@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "data/digits_8x8.h"
+#include "data/hues.h"
 #include "ipirm/core/keyed_random.h"
 
 namespace ipirm::data {
@@ -71,18 +72,6 @@ Glyph enlarge(const std::array<uint8_t, 64>& ink) {
   return glyph;
 }
 
-// The saturated colour at h/kNumHues of a turn: red at 0, green at 1/3, blue at 2/3, linear
-// between.
-std::array<int, 3> hue_colour(int h) {
-  std::array<int, 3> rgb;
-  for (int c = 0; c < 3; ++c) {
-    // In units of 1/60 of a turn: how far the hue is from the channel's own, either way round.
-    const int apart = std::abs(h * 60 / kNumHues - 20 * c), distance = std::min(apart, 60 - apart);
-    rgb[static_cast<size_t>(c)] = std::clamp(20 - distance, 0, 10) * 255 / 10;
-  }
-  return rgb;
-}
-
 struct ColoredDigit {
   int hue;
   Pixels pixels;
@@ -94,7 +83,7 @@ ColoredDigit draw(int i, const Digit8x8& source) {
   ColoredDigit result;
   result.hue = static_cast<int>(random.below(kNumHues));
   for (auto& value : result.pixels) value = static_cast<uint8_t>(random.below(kNoise));
-  const auto colour = hue_colour(result.hue);
+  const auto colour = hue_colour(result.hue, kNumHues);
   const Glyph glyph = enlarge(source.ink);
   for (size_t c = 0; c < 3; ++c) {
     for (size_t p = 0; p < glyph.size(); ++p) {

@@ -6,9 +6,62 @@
 #include "data/binary_sets.h"
 #include "data/colored_digits.h"
 #include "data/folder_set.h"
+#include "data/grey_sets.h"
+#include "data/shapes.h"
 #include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
 
 namespace ipirm::data {
+namespace {
+
+// Settings of one set alone are refused beside another, which would leave them unread.
+void check_options_of_sets(const DataOptions& options) {
+  const auto refuse_if = [&](bool wrong, const std::string& flag, const char* sets,
+                             const char* reason) {
+    if (!wrong) return;
+    throw core::UserError(core::cat("--", flag, ": is for --dataset ", sets, "; the images of ",
+                                    core::name_of(options.dataset), reason,
+                                    ": leave the flag out"));
+  };
+  const DataOptions defaults;
+  const bool folder = options.dataset == DataSetKind::kFolder;
+  refuse_if(!folder && !options.factors_csv.empty(), "factors_csv " + options.factors_csv, "Folder",
+            " have no names that a table could give");
+  const bool grey =
+      options.dataset == DataSetKind::kMnist || options.dataset == DataSetKind::kFashionMnist;
+  const char* const grey_sets = "MNIST and FashionMNIST";
+  refuse_if(!grey && options.pad != defaults.pad, "pad", grey_sets, " have another size");
+  refuse_if(!grey && options.colours != defaults.colours, "colours", grey_sets, " are not grey");
+  refuse_if(!grey && options.colour_noise != defaults.colour_noise, "colour_noise", grey_sets,
+            " are not grey");
+  const bool shapes = options.dataset == DataSetKind::kShapes;
+  const char* const fixed = " are as many as its files hold";
+  refuse_if(!shapes && options.shapes_train != defaults.shapes_train, "shapes_train", "Shapes",
+            fixed);
+  refuse_if(!shapes && options.shapes_test != defaults.shapes_test, "shapes_test", "Shapes", fixed);
+  refuse_if(!grey && options.colour_correlation, "colour_correlation", grey_sets, " are not grey");
+}
+
+// Says what a set with several factors holds, after a look at every value.
+DataSets with_known_factors(DataSets sets, const DataOptions& options) {
+  std::string listed;
+  for (size_t f = 0; f < sets.train->factors().size(); ++f) {
+    const Factor& factor = sets.train->factors()[f];
+    for (const auto* set : {sets.train.get(), sets.test.get()}) {
+      const auto& values = set->factors()[f].values;
+      TORCH_INTERNAL_ASSERT(static_cast<int64_t>(values.size()) == set->size());
+      for (const int64_t value : values)
+        TORCH_INTERNAL_ASSERT(value >= 0 && value < factor.num_values);
+    }
+    listed +=
+        core::cat(listed.empty() ? "" : ", ", factor.name, " (", factor.num_values, " values)");
+  }
+  core::log_info(core::cat(core::name_of(options.dataset), ": ", sets.train->size(), " + ",
+                           sets.test->size(), " images, factors ", listed));
+  return sets;
+}
+
+}  // namespace
 
 int stored_side(const DataOptions& options) {
   switch (options.dataset) {
@@ -21,16 +74,17 @@ int stored_side(const DataOptions& options) {
       return options.image_size;
     case DataSetKind::kColoredDigits:
       return kColoredSide;
+    case DataSetKind::kMnist:
+    case DataSetKind::kFashionMnist:
+      return kGreySide + 2 * options.pad;
+    case DataSetKind::kShapes:
+      return kShapesSide;
   }
   TORCH_INTERNAL_ASSERT(false, "a data set of no kind");
 }
 
 DataSets open_data_sets(const DataOptions& options) {
-  if (!options.factors_csv.empty() && options.dataset != DataSetKind::kFolder) {
-    throw core::UserError(core::cat("--factors_csv ", options.factors_csv, ": is for --dataset ",
-                                    "Folder; the images of ", core::name_of(options.dataset),
-                                    " have no names that a table could give: leave the flag out"));
-  }
+  check_options_of_sets(options);
   switch (options.dataset) {
     case DataSetKind::kStl:
       return open_stl(options.root);
@@ -44,6 +98,12 @@ DataSets open_data_sets(const DataOptions& options) {
                          /*look_inside=*/!options.for_check, options.factors_csv);
     case DataSetKind::kColoredDigits:
       return make_colored_digits();
+    case DataSetKind::kMnist:
+      return with_known_factors(open_mnist(options), options);
+    case DataSetKind::kFashionMnist:
+      return with_known_factors(open_fashion_mnist(options), options);
+    case DataSetKind::kShapes:
+      return with_known_factors(make_shapes(options.shapes_train, options.shapes_test), options);
   }
   TORCH_INTERNAL_ASSERT(false, "a data set of no kind");
 }

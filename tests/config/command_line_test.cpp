@@ -74,7 +74,8 @@ TEST(CommandLineErrors, WrongTypeAndOutOfRange) {
   EXPECT_EQ(train_error({"--irm_mode", "v3"}), "--irm_mode: found 'v3', expected one of v1, v2");
   EXPECT_EQ(
       train_error({"--dataset", "stl"}),
-      "--dataset: found 'stl', expected one of STL, CIFAR10, CIFAR100, Folder, ColoredDigits");
+      "--dataset: found 'stl', expected one of STL, CIFAR10, CIFAR100, Folder, ColoredDigits, "
+      "MNIST, FashionMNIST, Shapes");
   for (const char* bad : {"5,", ",5", "35,5", "5,5", "a", "5;35", "-1,5", "5,,35"}) {
     EXPECT_EQ(
         train_error({"--maximize_milestones", bad}),

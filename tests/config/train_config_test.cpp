@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <sstream>
+
 #include "config/config_test_util.h"
 
 namespace ipirm::config {
@@ -103,106 +105,26 @@ TEST(TrainSharedValues, ReachEveryRoom) {
 }
 
 // Every flag with a value other than its default.
-const std::vector<std::string> kEverything = {"--dataset",
-                                              "CIFAR100",
-                                              "--data_root",
-                                              "/da \"ta\\ #1: {x}",
-                                              "--image_size",
-                                              "0",
-                                              "--workers",
-                                              "3",
-                                              "--augment",
-                                              "none",
-                                              "--crop_size",
-                                              "48",
-                                              "--crop_scale_min",
-                                              "0.1",
-                                              "--hflip",
-                                              "0.3",
-                                              "--jitter",
-                                              "0.7",
-                                              "--jitter_probability",
-                                              "0.6",
-                                              "--grayscale",
-                                              "0.1",
-                                              "--blur",
-                                              "0",
-                                              "--arch",
-                                              "resnet18",
-                                              "--width",
-                                              "16",
-                                              "--feature_dim",
-                                              "64",
-                                              "--pretrain_model",
-                                              "w.pt",
-                                              "--epochs",
-                                              "3",
-                                              "--batch_size",
-                                              "16",
-                                              "--lr",
-                                              "0.1",
-                                              "--weight_decay",
-                                              "1e-300",
-                                              "--precision",
-                                              "bf16",
-                                              "--seed",
-                                              "18446744073709551615",
-                                              "--no_shuffle",
-                                              "--max_steps",
-                                              "4",
-                                              "--temperature",
-                                              "0.07",
-                                              "--irm_temp",
-                                              "0.30000000000000004",
-                                              "--penalty_weight",
-                                              "2",
-                                              "--penalty_iters",
-                                              "1",
-                                              "--increasing_weight",
-                                              "--keep_cont",
-                                              "--retain_group",
-                                              "--tau_plus",
-                                              "0.2",
-                                              "--env_num",
-                                              "3",
-                                              "--maximize_iter",
-                                              "5",
-                                              "--partition",
-                                              "p.npy",
-                                              "--offline",
-                                              "--random_init",
-                                              "--irm_mode",
-                                              "v2",
-                                              "--irm_weight_maxim",
-                                              "0.2",
-                                              "--constrain",
-                                              "--constrain_relax",
-                                              "--nonorm",
-                                              "--maximize_batch",
-                                              "0",
-                                              "--maximize_passes",
-                                              "9",
-                                              "--maximize_lr",
-                                              "0.25",
-                                              "--maximize_milestones",
-                                              "1,2,3",
-                                              "--k",
-                                              "50",
-                                              "--eval_every",
-                                              "2",
-                                              "--save_every",
-                                              "6",
-                                              "--log_every",
-                                              "1",
-                                              "--name",
-                                              "a \xc3\xa9 'b'",
-                                              "--results_root",
-                                              "out",
-                                              "--device",
-                                              "cpu",
-                                              "--deterministic",
-                                              "--log_level",
-                                              "off"};
+const std::vector<std::string> kEverything = [] {
+  std::istringstream plain(
+      "--dataset CIFAR100 --image_size 0 --colours 10 --colour_noise 80 "
+      "--colour_correlation --pad 1 --shapes_train 7 --shapes_test 8 --workers 3 "
+      "--augment none --crop_size 48 --crop_scale_min 0.1 --hflip 0.3 --jitter 0.7 "
+      "--jitter_probability 0.6 --grayscale 0.1 --blur 0 --arch resnet18 --width 16 "
+      "--feature_dim 64 --pretrain_model w.pt --epochs 3 --batch_size 16 --lr 0.1 "
+      "--weight_decay 1e-300 --precision bf16 --seed 18446744073709551615 --no_shuffle "
+      "--max_steps 4 --temperature 0.07 --irm_temp 0.30000000000000004 --penalty_weight 2 "
+      "--penalty_iters 1 --increasing_weight --keep_cont --retain_group --tau_plus 0.2 "
+      "--env_num 3 --maximize_iter 5 --partition p.npy --offline --random_init "
+      "--irm_mode v2 --irm_weight_maxim 0.2 --constrain --constrain_relax --nonorm "
+      "--maximize_batch 0 --maximize_passes 9 --maximize_lr 0.25 "
+      "--maximize_milestones 1,2,3 --k 50 --eval_every 2 --save_every 6 --log_every 1 "
+      "--results_root out --device cpu --deterministic --log_level off ");
+  std::vector<std::string> words = {"--data_root", "/da \"ta\\ #1: {x}", "--name",
+                                    "a \xc3\xa9 'b'"};
+  for (std::string word; plain >> word;) words.push_back(word);
+  return words;
+}();
 
 TEST(TrainYaml, ComesBackTheSame) {
   const TrainConfig first = *train(kEverything);
@@ -375,7 +297,14 @@ TEST(TrainConfigs, OfTheRepositoryAreReadAndMeanTheRunsOfThePaper) {
   EXPECT_EQ(cifar.data.dataset, data::DataSetKind::kCifar100);
   EXPECT_EQ(stl.maximize.risk.irm_weight, 0.5);
   EXPECT_EQ(cifar.maximize.risk.irm_weight, 0.2);
-  for (const TrainConfig& c : {quick, stl, cifar}) {
+  const TrainConfig fashion = *train({"--config", "configs/fashion_colours.yaml"});
+  const TrainConfig shapes = *train({"--config", "configs/shapes.yaml"});
+  EXPECT_EQ(fashion.data.dataset, data::DataSetKind::kFashionMnist);
+  EXPECT_EQ(fashion.data.colours, 10);
+  EXPECT_EQ(fashion.data.colour_noise, 80);
+  EXPECT_EQ(shapes.data.dataset, data::DataSetKind::kShapes);
+  EXPECT_EQ(shapes.data.shapes_train, 20000);
+  for (const TrainConfig& c : {quick, stl, cifar, fashion, shapes}) {
     EXPECT_EQ(c.train.penalty_weight, 0.2);
     EXPECT_TRUE(c.maximize.offline && c.maximize.random_init && c.loss.keep_cont &&
                 c.train.retain_group);

@@ -17,6 +17,18 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "download.sh"
 STL = ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "unlabeled_X.bin"]
 CIFAR10 = [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]
 CIFAR100 = ["train.bin", "test.bin"]
+FASHION = [f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")]
+# What stands in for Debian's tools: apt-get "downloads" a file unless $LISTS is missing, which apt-get update makes.
+APT_GET = """#!/bin/sh
+echo "$@" >>"$LOG"
+case $1 in
+  update) touch "$LISTS" ;;
+  download) [ -e "$LISTS" ] && echo >"$2_1_all.deb" || { echo "E: Unable to locate package $2"; exit 100; } ;;
+esac
+"""
+DPKG_DEB = """#!/bin/sh
+mkdir -p "$3/usr/share/datasets" && cp -r "$PACKAGE" "$3/usr/share/datasets/fashion-mnist"
+"""
 
 
 def content(name):
@@ -81,12 +93,23 @@ class DownloadTest(unittest.TestCase):
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
 
-    def run_script(self, *arguments):
+        self.package = self.root / "package"
+        for name in FASHION:
+            self.prepare(self.package / name, content(name))
+        for name, text in (("apt-get", APT_GET), ("dpkg-deb", DPKG_DEB), ("sudo", '#!/bin/sh\n"$@"\n')):
+            self.prepare(self.root / "bin" / name, text.encode())
+            (self.root / "bin" / name).chmod(0o755)
+
+    def run_script(self, *arguments, installed=True):
         url = f"http://127.0.0.1:{self.server.server_address[1]}/base"
         md5 = {name: hashlib.md5(data).hexdigest() for name, data in ARCHIVES.items()}
         environment = dict(
             os.environ, no_proxy="127.0.0.1", STL_URL=url, CIFAR_URL=url, STL_MD5=md5["stl10_binary.tar.gz"],
-            CIFAR10_MD5=md5["cifar-10-binary.tar.gz"], CIFAR100_MD5=md5["cifar-100-binary.tar.gz"])
+            CIFAR10_MD5=md5["cifar-10-binary.tar.gz"], CIFAR100_MD5=md5["cifar-100-binary.tar.gz"],
+            FASHION_MNIST_DIR=str(self.package if installed else self.root / "nowhere"),
+            FASHION_MNIST_SHA256="\n".join(hashlib.sha256(content(name)).hexdigest() for name in FASHION),
+            PATH=f"{self.root / 'bin'}:{os.environ['PATH']}", PACKAGE=str(self.package),
+            LOG=str(self.root / "apt.log"), LISTS=str(self.root / "lists"))
         return subprocess.run([SCRIPT, *arguments], env=environment, cwd=self.root, text=True, timeout=60,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -117,9 +140,10 @@ class DownloadTest(unittest.TestCase):
         self.assert_complete("stl10_binary", STL)
         self.assert_complete("cifar-10-batches-bin", CIFAR10)
         self.assert_complete("cifar-100-binary", CIFAR100)
+        self.assert_complete("FashionMNIST/raw", FASHION)
         self.assertEqual([path for path, _ in self.server.requests], ["/base/" + name for name in ARCHIVES])
         left = sorted(p.name for p in self.data.iterdir())  # neither archives nor temporary folders
-        self.assertEqual(left, ["cifar-10-batches-bin", "cifar-100-binary", "stl10_binary"])
+        self.assertEqual(left, ["FashionMNIST", "cifar-10-batches-bin", "cifar-100-binary", "stl10_binary"])
 
     def test_one_set_in_the_default_folder(self):
         self.assertEqual(self.run_script("CIFAR10").returncode, 0)
@@ -194,6 +218,36 @@ class DownloadTest(unittest.TestCase):
         self.assertIn("lacks test.bin", result.stderr)
         self.assertEqual(mine.read_bytes(), b"mine")
         self.assertEqual(self.server.requests, [])
+
+    def test_fashion_mnist_of_an_installed_package(self):
+        self.assertEqual(self.run_script("FashionMNIST", self.data).returncode, 0)
+        self.assert_complete("FashionMNIST/raw", FASHION)
+        self.assertIn("already there", self.run_script("FashionMNIST", self.data).stdout)
+        self.assertEqual(os.listdir(self.data), ["FashionMNIST"])
+        self.assertFalse((self.root / "apt.log").exists())
+
+    def test_fashion_mnist_by_apt(self):
+        result = self.run_script("FashionMNIST", self.data, installed=False)  # the lists are missing at first
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_complete("FashionMNIST/raw", FASHION)
+        self.assertEqual(os.listdir(self.data), ["FashionMNIST"])
+        asked = (self.root / "apt.log").read_text().splitlines()
+        self.assertEqual(asked, ["download dataset-fashion-mnist", "update", "download dataset-fashion-mnist"])
+
+    def test_fashion_mnist_that_apt_does_not_know(self):
+        (self.root / "bin" / "apt-get").write_text('#!/bin/sh\necho "E: no such package"\nexit 100\n')
+        result = self.run_script("FashionMNIST", self.data, installed=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("E: no such package", result.stderr)
+        self.assertIn("apt-get update first", result.stderr)
+        self.assertEqual(os.listdir(self.data), [])
+
+    def test_damaged_fashion_mnist_is_refused(self):
+        self.prepare(self.package / FASHION[2], b"other bytes")
+        result = self.run_script("FashionMNIST", self.data)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(f"{FASHION[2]}: SHA-256 {hashlib.sha256(b'other bytes').hexdigest()}, expected", result.stderr)
+        self.assertEqual(os.listdir(self.data), [])
 
     def test_wrong_usage(self):
         self.assert_failed(self.run_script("MNIST"), 2, "unknown set 'MNIST'")

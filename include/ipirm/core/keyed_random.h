@@ -22,6 +22,8 @@ enum class Purpose : uint8_t {
   kMixup = 10,          // mixing coefficients and partners, minimization
   kMaximizeMixup = 11,  // and maximization
   kPartitionDraw = 12,  // environments of a random partition
+  kTints = 14,          // colours, noise and environments of MNIST and FashionMNIST
+  kShapes = 15,         // which combinations of factors Shapes trains and tests on
   kTreeSplit = 20,      // which of equally good splits a boosted tree takes
   kMetricSample = 21,   // which samples the metrics look at
 };

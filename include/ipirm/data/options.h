@@ -14,11 +14,14 @@ enum class DataSetKind {
   kCifar100,
   kFolder,         // images of the user's own, a folder a class
   kColoredDigits,  // embedded in the program
+  kMnist,          // grey images of digits, or of clothes
+  kFashionMnist,
+  kShapes,  // rendered
 };
 
 struct DataOptions {
   DataSetKind dataset = DataSetKind::kStl;
-  // The folder that holds the set's files (METHOD 1); ColoredDigits does not read it.
+  // The folder that holds the set's files (METHOD 1); ColoredDigits and Shapes do not read it.
   std::string root = "data";
   // Folder alone: side of the stored middle square of an image, pixels; 0: images are stored whole,
   // in sizes of their own.
@@ -28,6 +31,14 @@ struct DataOptions {
   bool for_check = false;
   // Folder alone: a table of further factors, with a row for every image; empty: none.
   std::string factors_csv = {};
+  // MNIST and FashionMNIST alone, as the next three (METHOD 1.2): black pixels added on each side
+  // of the 28x28 image, 0..18.
+  int pad = 2;
+  int colours = 0;                  // each image has one of so many, 2..100; 0: images stay grey
+  int colour_noise = 0;             // largest value of the noise under the colours, 0..255
+  bool colour_correlation = false;  // the correlated form, of two colours and three environments
+  // Shapes alone (METHOD 1.3): images to train and to test on, of 480,000 in all.
+  int64_t shapes_train = 60000, shapes_test = 10000;
 };
 
 // In which form views leave the loader.
@@ -56,7 +67,10 @@ struct ipirm::core::NamesOf<ipirm::data::DataSetKind> {
       {ipirm::data::DataSetKind::kCifar10, "CIFAR10"},
       {ipirm::data::DataSetKind::kCifar100, "CIFAR100"},
       {ipirm::data::DataSetKind::kFolder, "Folder"},
-      {ipirm::data::DataSetKind::kColoredDigits, "ColoredDigits"}};
+      {ipirm::data::DataSetKind::kColoredDigits, "ColoredDigits"},
+      {ipirm::data::DataSetKind::kMnist, "MNIST"},
+      {ipirm::data::DataSetKind::kFashionMnist, "FashionMNIST"},
+      {ipirm::data::DataSetKind::kShapes, "Shapes"}};
 };
 
 template <>
