@@ -6,6 +6,7 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/metrics/report.h"
 
 namespace ipirm::eval {
@@ -37,12 +38,12 @@ class MetricsEvaluation : public Evaluation {
   std::optional<std::vector<FactorScores>> run(model::Model& model) override {
     torch::NoGradGuard no_grad;
     const auto train = sample_of(model, *train_, "metrics, training images");
-    const auto test = sample_of(model, *test_, "metrics, test images");
-    if (core::interrupted()) return std::nullopt;
+    const auto test = train ? sample_of(model, *test_, "metrics, test images") : std::nullopt;
+    if (!test || is_interrupted()) return std::nullopt;
     std::vector<std::string> names;
     for (const auto& factor : train_->factors()) names.push_back(factor.name);
-    const auto report = metrics::report(train, test, names, options_, workers_);
-    if (core::interrupted()) return std::nullopt;
+    const auto report = metrics::report(*train, *test, names, options_, workers_);
+    if (is_interrupted()) return std::nullopt;
     for (const auto& note : report.notes) core::log_debug("metrics: " + note);
     std::vector<FactorScores> all;
     for (const auto& [factor, scores] : report.factors) {
@@ -59,10 +60,16 @@ class MetricsEvaluation : public Evaluation {
     return std::any_of(first, values.end(), [&](int64_t v) { return v >= 0 && v != *first; });
   }
 
-  // The features, and the factors' values, of the images whose factors are all known.
-  metrics::Sample sample_of(model::Model& model, const data::ImageSet& set,
-                            const std::string& label) const {
-    const auto features = embed_test_views(model, set, run_, label, feature_)
+  // Several ranks decide together when to stop, while they embed: each computes the same report.
+  bool is_interrupted() const { return run_.group->is_alone() && core::interrupted(); }
+
+  // The features, and the factors' values, of the images whose factors are all known; nothing once
+  // the ranks stop.
+  std::optional<metrics::Sample> sample_of(model::Model& model, const data::ImageSet& set,
+                                           const std::string& label) const {
+    const auto own = embed_test_views(model, set, run_, label, feature_);
+    if (!own.defined()) return std::nullopt;
+    const auto features = dist::gather_rows(*run_.group, own, {set.size(), *run_.group})
                               .to(torch::kCPU, torch::kFloat64)
                               .contiguous();
     const auto& factors = set.factors();
