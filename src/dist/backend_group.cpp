@@ -112,8 +112,10 @@ void BackendGroup::barrier() {
   guarded([&] { return cpu_->barrier()->wait(); });
 }
 
-// A store whose keeper is silent never answers, so that another thread asks it.
+// Who waits for this process alone has not noticed yet, and does when the connections to it are
+// closed. A store whose keeper is silent never answers, so that another thread asks it.
 std::string BackendGroup::who_is_gone() const {
+  cpu_->abort();
   const auto answer = std::make_shared<std::promise<std::string>>();
   auto found = answer->get_future();
   std::thread([answer, store = store_, rank = rank(), size = size()] {

@@ -74,9 +74,17 @@ std::string name_of_meeting(const Store& store, const Launch& launch, millisecon
       core::cat("not all processes came within ", timeout.count() / 1000, " s (--dist_timeout)"));
 }
 
+// Gloo that can be given up: whoever waits for this process then notices at once.
+class Gloo : public c10d::ProcessGroupGloo {
+ public:
+  using ProcessGroupGloo::ProcessGroupGloo;
+  void abort() override {
+    for (const auto& context : contexts_) context->closeConnections();
+  }
+};
+
 // GLOO_SOCKET_IFNAME names network interfaces, separated by commas, as it does for PyTorch.
 Backend make_gloo(const Store& store, const Launch& launch, milliseconds timeout) {
-  using Gloo = c10d::ProcessGroupGloo;
   auto options = Gloo::Options::create(timeout);
   if (const char* const names = std::getenv("GLOO_SOCKET_IFNAME"); names && *names) {
     std::istringstream list(names);
