@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ipirm/core/error.h"
+#include "ipirm/core/log.h"
 #include "ipirm/data/image_set.h"
 
 namespace ipirm::data {
@@ -74,4 +75,8 @@ BENCHMARK(fashion_mnist_images)->UseRealTime();
 }  // namespace
 }  // namespace ipirm::data
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  ipirm::core::set_log_level(ipirm::core::LogLevel::kWarning);  // one line for each opening else
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}
