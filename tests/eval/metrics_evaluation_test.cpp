@@ -43,9 +43,9 @@ TEST(MetricsEvaluation, ScoresEachFactorAndAll) {
   for (const char* name : {"mig", "disentanglement", "completeness", "gbt_test"})
     EXPECT_THAT(scores[2].scores, Contains(Field(&core::NamedValue::name, name)));
   for (const auto& [name, value] : scores[0].scores) {
-    EXPECT_GE(value, 0) << name;
     EXPECT_LE(value, 1) << name;
-    if (name == "gbt_test") EXPECT_GT(value, .9);  // the hue fills these images
+    // The hue fills these images: even random weights tell of it.
+    EXPECT_GE(value, name == "gbt_test" ? .9 : 0) << name;
   }
   const auto again = evaluation->run(model).value();
   for (size_t f = 0; f < scores.size(); ++f)
