@@ -164,12 +164,18 @@ TEST(GreySets, EveryCutAndEveryFlipOfAPackedFileIsRefused) {
     write_file(path, Bytes(whole.begin(), whole.begin() + static_cast<ptrdiff_t>(size)));
     EXPECT_THROW(read_idx(path, 1), core::UserError) << size << " bytes of " << whole.size();
   }
+  int unnoticed = 0;
   for (size_t place = 10; place < whole.size(); ++place) {  // the first ten: time, system, flags
     Bytes flipped = whole;
     flipped[place] ^= 0x10;
     write_file(path, flipped);
-    EXPECT_THROW(read_idx(path, 1), core::UserError) << "byte " << place;
+    try {  // the few bits that fill up the last byte before the checksum mean nothing
+      EXPECT_EQ(read_idx(path, 1).values, values) << "byte " << place;
+      ++unnoticed;
+    } catch (const core::UserError&) {
+    }
   }
+  EXPECT_LE(unnoticed, 1);
 }
 
 TEST(GreySets, SettingsOfOneSetAreRefusedBesideAnother) {
