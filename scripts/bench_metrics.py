@@ -9,7 +9,7 @@ PYTHON needs scikit-learn, which nothing else here does, so it has an environmen
 
 Prints seconds of both (ipirm-metrics: the whole program, reading and predicting included; scikit-learn: fit alone), accuracy on the training
 samples, and how far the importances are apart. ipirm-metrics takes OMP_NUM_THREADS threads, by default one a core; scikit-learn has one.
-About 5 minutes on 2 cores."""
+About 6 minutes on 2 free cores, 16 beside other work."""
 import argparse
 import json
 import pathlib

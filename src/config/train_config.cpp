@@ -115,7 +115,7 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
              "what is evaluated: the kNN, or with it the metrics of known factors");
   group.number("eval_every", &c.train.eval_every, count_from(1), "epochs between evaluations");
   group.kind("metrics_feature", &c.metrics_feature,
-             "with --eval metrics: what is scored; boosted trees on a wide h take minutes");
+             "with --eval metrics: what is scored; a wide h takes minutes");
   group.number("save_every", &c.train.save_every, count_from(1), "epochs between checkpoints");
   group.number("save_minutes", &c.train.save_minutes, at_least(0),
                "minutes between saved states within an epoch or a search; 0: none");

@@ -28,7 +28,7 @@ TEST(MetricsEvaluation, ScoresEachFactorAndAll) {
   const auto held = std::make_shared<test::ToySet>(30, 2);
   train->factors_[0].values[7] = -1;  // an unknown factor: this image does not count
   auto model = small_network();
-  const RunOptions run{.loader = {.workers = 0}, .batch_size = 30};
+  const RunOptions run{.loader = {.workers = 1}, .batch_size = 30};
   const auto evaluation =
       make_metrics_evaluation(train, held, FeatureKind::kZ,
                               {.metrics = {metrics::Metric::kMig, metrics::Metric::kDci}}, run, 2);
