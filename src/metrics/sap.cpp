@@ -40,12 +40,14 @@ Loss loss_of(const Line& line, const std::vector<double>& code, const std::vecto
   return loss;
 }
 
+double slope_of(const Loss& loss) { return std::sqrt(loss.dw * loss.dw + loss.db * loss.db); }
+
 Line find_line(const std::vector<double>& code, const std::vector<uint8_t>& side,
                const double (&cost)[2]) {
   Line line;
   auto loss = loss_of(line, code, side, cost);
-  const double first = std::hypot(loss.dw, loss.db);
-  for (int step = 0; step < kMostSteps && std::hypot(loss.dw, loss.db) > kEnough * first; ++step) {
+  const double first = slope_of(loss);
+  for (int step = 0; step < kMostSteps && slope_of(loss) > kEnough * first; ++step) {
     const double determinant = loss.dww * loss.dbb - loss.dwb * loss.dwb;
     const Line move{(loss.dwb * loss.db - loss.dbb * loss.dw) / determinant,
                     (loss.dwb * loss.dw - loss.dww * loss.db) / determinant};

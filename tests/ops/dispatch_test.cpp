@@ -80,10 +80,13 @@ TEST(Dispatch, TheCppFunctionsCallTheDispatcher) {
 }
 
 TEST(Dispatch, EveryOperatorIsRegisteredForEveryDevice) {
-  EXPECT_EQ(operators().size(), 5);
+  EXPECT_EQ(operators().size(), 7);
   for (const auto& op : operators()) {
+    // A team adds up values, which tensors of shapes alone do not have.
+    const bool has_team = op.operator_name().name.find("::_shared_") != std::string::npos;
     for (const auto key : {c10::DispatchKey::CPU, c10::DispatchKey::CUDA,
                            c10::DispatchKey::PrivateUse1, c10::DispatchKey::Meta}) {
+      if (has_team && key == c10::DispatchKey::Meta) continue;
       EXPECT_TRUE(op.hasComputedKernelForDispatchKey(key))
           << op.operator_name().name << " on " << c10::toString(key);
     }

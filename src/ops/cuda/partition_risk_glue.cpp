@@ -37,27 +37,36 @@ Tensor scratch_of(size_t bytes, const Tensor& like) {
   return at::empty({static_cast<int64_t>(bytes)}, like.options().dtype(at::kByte));
 }
 
-// The team as the launches see it, with values on the device of `like`.
+// The team as the launches see it, whose values lie in the kernels' scratch.
 class TeamOf {
  public:
-  TeamOf(const TeamPointer& team, const Tensor& like) {
+  explicit TeamOf(const TeamPointer& team) {
     if (!team) return;
-    const auto options = like.options().dtype(at::kDouble);
-    const auto tensor = [options](double* values, size_t count) {
-      return at::from_blob(values, {static_cast<int64_t>(count)}, options);
-    };
     team_ = SweepTeam{
         [team](int64_t count) {
           const auto [first, end] = team->own(count);
           return std::pair(first, end);
         },
-        [tensor](double* values, size_t count) { tensor(values, count).zero_(); },
-        [tensor, team](double* values, size_t count) { team->sum(tensor(values, count)); }};
+        [this](double* values, size_t count) { as_tensor(values, count).zero_(); },
+        [this, team](double* values, size_t count) { team->sum(as_tensor(values, count)); }};
   }
+  TeamOf(const TeamOf&) = delete;
+  TeamOf& operator=(const TeamOf&) = delete;
+
   const SweepTeam* get() const { return team_ ? &*team_ : nullptr; }
+  // Before the launch: where its values will lie, bytes.
+  void set_scratch(const Tensor& scratch) { scratch_ = scratch; }
 
  private:
+  Tensor as_tensor(const double* values, size_t count) const {
+    const auto first =
+        reinterpret_cast<const char*>(values) - static_cast<const char*>(scratch_.const_data_ptr());
+    return scratch_.slice(0, first, first + static_cast<int64_t>(count * sizeof(double)))
+        .view(at::kDouble);
+  }
+
   std::optional<SweepTeam> team_;
+  Tensor scratch_;
 };
 
 // Sizes of the kernels' arrays are int.
@@ -76,7 +85,7 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, cons
   const auto first = z1.contiguous(), second = z2.contiguous(), w = weights.contiguous();
   const auto rows = contiguous(index);
   const Results out(w);
-  const TeamOf members(team, z1);
+  TeamOf members(team);
   const PartitionRiskInputs in{first.const_data_ptr<float>(),
                                second.const_data_ptr<float>(),
                                data_or_null(rows),
@@ -91,6 +100,7 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_kernels(const Tensor& z1, cons
                                nonorm,
                                members.get()};
   const auto scratch = scratch_of(partition_risk_scratch(in), z1);
+  members.set_scratch(scratch);
   launch_on(z1, "partition_risk", [&](void* stream) {
     return partition_risk(in, out.pointers<PartitionRiskOutputs>(), scratch.mutable_data_ptr(),
                           stream);
@@ -108,7 +118,7 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_kernels(
   const auto mix = lam.contiguous();
   const auto partners = contiguous(partner);
   const Results out(w);
-  const TeamOf members(team, z1);
+  TeamOf members(team);
   const PartitionRiskMixupInputs in{first.const_data_ptr<float>(),
                                     second.const_data_ptr<float>(),
                                     w.const_data_ptr<float>(),
@@ -122,6 +132,7 @@ std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup_kernels(
                                     nonorm,
                                     members.get()};
   const auto scratch = scratch_of(partition_risk_mixup_scratch(in), z1);
+  members.set_scratch(scratch);
   launch_on(z1, "partition_risk_mixup", [&](void* stream) {
     return partition_risk_mixup(in, out.pointers<PartitionRiskMixupOutputs>(),
                                 scratch.mutable_data_ptr(), stream);
