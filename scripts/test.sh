@@ -6,5 +6,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh
-# Two at a time: many tests wait for programs they start.
-ctest --test-dir "${BUILD_DIR:-build}" --output-on-failure --no-tests=error --parallel 2 "$@"
+# Three at a time: many tests wait for programs they start.
+ctest --test-dir "${BUILD_DIR:-build}" --output-on-failure --no-tests=error --parallel 3 "$@"

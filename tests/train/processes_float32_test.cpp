@@ -63,6 +63,7 @@ TEST(ProcessesInFloat32, TheTermsOfAStepAgree) {
         Both both(kind, group, /*eps=*/1e-8);
         const auto input = in_float32(input_of(kind, 0));
         const auto found = both.step->run(both.model, both.adam, own_input(input, group));
+        if (!group.is_first()) continue;  // for all the first one makes one process's step
         const auto expected = both.step_alone->run(both.alone, both.adam_alone, input);
         EXPECT_LT(largest_difference_of_terms(found, expected), kClose);
       }

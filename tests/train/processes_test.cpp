@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
+#include "ipirm/dist/check_alike.h"
 #include "ipirm/dist/collect.h"
 #include "ipirm/loss/minimize_objective.h"
 #include "ipirm/train/step.h"
@@ -38,13 +39,20 @@ TEST(Processes, WithSyncedBatchNormStepsAreThoseOfOneProcess) {
         auto adam = adam_of(model), adam_alone = adam_of(alone);
         const auto step = make_step(kind.loss, {.retain_group = kind.retain, .group = ranks});
         const auto step_alone = make_step(kind.loss, {.retain_group = kind.retain});
-        for (uint64_t number = 0; number < 3; ++number) {
-          const auto input = input_of(kind, number);
-          const auto terms = step->run(model, adam, own_input(input, group));
-          const auto expected = step_alone->run(alone, adam_alone, input);
-          for (size_t i = 0; i < terms.size(); ++i)
-            EXPECT_NEAR(terms[i].value.item<double>(), expected[i].value.item<double>(), kRounding)
-                << terms[i].name;
+        constexpr uint64_t kSteps = 3;
+        std::vector<loss::NamedTerms> found;
+        for (uint64_t number = 0; number < kSteps; ++number)
+          found.push_back(step->run(model, adam, own_input(input_of(kind, number), group)));
+        for (const auto& parameter : model->parameters())
+          dist::check_same(group, parameter, "a parameter");
+        for (const auto& buffer : model->buffers()) dist::check_same(group, buffer, "a buffer");
+        if (!group.is_first()) continue;  // for all the first one makes one process's steps
+        for (uint64_t number = 0; number < kSteps; ++number) {
+          const auto expected = step_alone->run(alone, adam_alone, input_of(kind, number));
+          for (size_t i = 0; i < expected.size(); ++i)
+            EXPECT_NEAR(found[number][i].value.item<double>(), expected[i].value.item<double>(),
+                        kRounding)
+                << expected[i].name;
         }
         expect_close(model->parameters(), alone->parameters(), "parameter");
         expect_close(model->buffers(), alone->buffers(), "buffer");
