@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests. About 25 minutes on 2 cores the first time, 9 after that.
+# Installs what is missing, builds, and runs all tests. About 30 minutes on 2 cores the first time, 8 after that.
 #
 # usage: scripts/test.sh [ctest arguments]     for instance: scripts/test.sh -R partition
 # The variables of scripts/setup.sh apply (LIBTORCH, BUILD_DIR, JOBS, CMAKE_ARGS).
