@@ -103,8 +103,7 @@ TEST_F(LinearResume, RefusesOtherSettingsAndWeightsAndLeavesTheFilesAlone) {
   expect_refused(evaluate("x", 2, {"--txt"}), {"already holds an evaluation", "--resume"});
   expect_refused(evaluate("x", 2, {"--resume", "--lr", "0.02", "--bn", "eval"}),
                  {"config.yaml", "lr (was 0.01, now 0.02)", "bn (was \"train\", now \"eval\")"});
-  expect_refused(evaluate("x", 2, {"--resume", "--crop_size", "20"}),
-                 {"crop_size (was 8, now 20"});
+  expect_refused(evaluate("x", 2, {"--resume", "--crop_size", "20"}), {"crop_size (was 8, now 20"});
   write_model("model_2.pt", 2);
   expect_refused(evaluate("x", 2, {"--resume", "--model_path", path("model_2.pt")}),
                  {"linear_state.pt", "other weights", "model_2.pt"});
