@@ -21,7 +21,6 @@
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/dist/check_alike.h"
-#include "ipirm/dist/collect.h"
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/model/model.h"
 
@@ -102,9 +101,8 @@ bool write_features(const config::FeaturesConfig& config, model::Model& model,
   };
   auto& group = *run.group;
   if (!group.is_alone()) {
-    const auto own = eval::embed_test_views(model, set, run, label, config.feature);
-    if (!own.defined()) return false;
-    const auto all = dist::gather_rows(group, own, {set.size(), group});
+    const auto all = eval::embed_whole_set(model, set, run, label, config.feature);
+    if (!all.defined()) return false;
     if (group.is_first()) write([&](const checkpoint::AppendBlock& append) { append(all); });
     return true;
   }

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "data/damaged.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 
@@ -15,7 +16,6 @@ namespace {
 using core::cat;
 using core::UserError;
 
-constexpr const char* kDamaged = "; the file is damaged or of another format: fetch it again";
 constexpr const char* kStlFiles =
     "STL is read from stl10_binary/{train_X,train_y,test_X,test_y,unlabeled_X}.bin under "
     "--data_root "

@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "data/damaged.h"
 #include "data/idx.h"
 #include "data/tints.h"
 #include "ipirm/core/error.h"
@@ -20,7 +21,6 @@ using core::cat;
 using core::UserError;
 
 constexpr int kNumClasses = 10;
-constexpr const char* kDamaged = "; the file is damaged or of another format: fetch it again";
 
 // The images of all files, padded, one after the other.
 struct GreyImages {

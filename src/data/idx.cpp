@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "data/damaged.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 
@@ -21,7 +22,6 @@ namespace {
 using core::cat;
 using core::UserError;
 
-constexpr const char* kDamaged = "; the file is damaged or of another format: fetch it again";
 constexpr uint8_t kUnsignedBytes = 8;     // IDX's number for the type of the values
 constexpr int64_t kMostInflation = 1032;  // bytes that deflate can put into one
 

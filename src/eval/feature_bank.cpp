@@ -7,6 +7,7 @@
 #include "ipirm/augment/views.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/dist/share.h"
 #include "ipirm/model/autocast.h"
 #include "ipirm/model/keep_mode.h"
@@ -66,6 +67,14 @@ torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
         done += features.size(0);
       });
   return whole ? rows : torch::Tensor();
+}
+
+torch::Tensor embed_whole_set(model::Model& model, const data::ImageSet& set,
+                              const RunOptions& options, const std::string& progress_label,
+                              FeatureKind kind) {
+  const auto own = embed_test_views(model, set, options, progress_label, kind);
+  if (!own.defined()) return own;
+  return dist::gather_rows(*options.group, own, {set.size(), *options.group});
 }
 
 }  // namespace ipirm::eval

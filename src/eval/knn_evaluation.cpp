@@ -4,7 +4,7 @@
 #include "eval/ranking.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/to_device.h"
-#include "ipirm/dist/collect.h"
+#include "ipirm/dist/share.h"
 #include "ipirm/eval/knn.h"
 
 namespace ipirm::eval {
@@ -22,10 +22,10 @@ class KnnEvaluation : public Evaluation {
   std::optional<std::vector<FactorScores>> run(model::Model& model) override {
     torch::NoGradGuard no_grad;
     auto& group = *run_.group;
-    const auto own = embed_test_views(model, *labelled_, run_, "kNN memory");
-    const auto queries = own.defined() ? embed_test_views(model, *test_, run_, "kNN queries") : own;
+    const auto bank = embed_whole_set(model, *labelled_, run_, "kNN memory");
+    const auto queries =
+        bank.defined() ? embed_test_views(model, *test_, run_, "kNN queries") : bank;
     if (!queries.defined() || (group.is_alone() && core::interrupted())) return std::nullopt;
-    const auto bank = dist::gather_rows(group, own, {labelled_->size(), group});
     const dist::Shares shares(test_->size(), group);
     const auto& factors = labelled_->factors();
     std::vector<FactorScores> all;

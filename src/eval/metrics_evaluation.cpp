@@ -6,7 +6,6 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
-#include "ipirm/dist/collect.h"
 #include "ipirm/metrics/report.h"
 
 namespace ipirm::eval {
@@ -67,11 +66,9 @@ class MetricsEvaluation : public Evaluation {
   // the ranks stop.
   std::optional<metrics::Sample> sample_of(model::Model& model, const data::ImageSet& set,
                                            const std::string& label) const {
-    const auto own = embed_test_views(model, set, run_, label, feature_);
-    if (!own.defined()) return std::nullopt;
-    const auto features = dist::gather_rows(*run_.group, own, {set.size(), *run_.group})
-                              .to(torch::kCPU, torch::kFloat64)
-                              .contiguous();
+    const auto found = embed_whole_set(model, set, run_, label, feature_);
+    if (!found.defined()) return std::nullopt;
+    const auto features = found.to(torch::kCPU, torch::kFloat64).contiguous();
     const auto& factors = set.factors();
     metrics::Sample sample;
     sample.codes.columns = features.size(1);

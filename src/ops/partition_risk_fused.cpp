@@ -107,12 +107,4 @@ std::tuple<Tensor, Tensor, Tensor> shared_partition_risk(const Tensor& z1, const
   return {contrastive.to(dtype), penalty.to(dtype), grad.to(dtype)};
 }
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk(const Tensor& z1, const Tensor& z2,
-                                                  const Tensor& weights, double temperature,
-                                                  double irm_temperature, double irm_weight,
-                                                  bool nonorm, const std::optional<Tensor>& index) {
-  return shared_partition_risk(z1, z2, weights, temperature, irm_temperature, irm_weight, nonorm,
-                               index, /*team=*/{});
-}
-
 }  // namespace ipirm::ops::fused

@@ -72,13 +72,4 @@ std::tuple<Tensor, Tensor, Tensor> shared_partition_risk_mixup(
   return run(SweepProducts<double>(z1, z2, partner, temperature, team.get()));
 }
 
-std::tuple<Tensor, Tensor, Tensor> partition_risk_mixup(const Tensor& z1, const Tensor& z2,
-                                                        const Tensor& weights, const Tensor& lam,
-                                                        const std::optional<Tensor>& partner,
-                                                        double temperature, double irm_weight,
-                                                        bool nonorm) {
-  return shared_partition_risk_mixup(z1, z2, weights, lam, partner, temperature, irm_weight, nonorm,
-                                     /*team=*/{});
-}
-
 }  // namespace ipirm::ops::fused

@@ -25,8 +25,6 @@ SharedPartitionRiskMixup shared_partition_risk_mixup;
 
 // Kernels of the CPU by tiles: no matrix over all pairs, all environments at once.
 namespace fused {
-PartitionRisk partition_risk;
-PartitionRiskMixup partition_risk_mixup;
 SharedPartitionRisk shared_partition_risk;
 SharedPartitionRiskMixup shared_partition_risk_mixup;
 }  // namespace fused

@@ -119,13 +119,7 @@ TEST_P(DamagedFile, IsReportedWithItsPlace) {
   const Damage& damage = GetParam();
   EXPECT_NO_THROW(open_set(damage.set, folder.path()));
   const fs::path path = folder.path() / damage.file;
-  if (damage.change) {
-    Bytes bytes = read_bytes(path);
-    damage.change(bytes);
-    write_file(path, bytes);
-  } else {
-    fs::remove(path);
-  }
+  damage_file(path, damage.change);
   auto words = damage.words;
   words.push_back(path.string());
   expect_user_error([&] { open_set(damage.set, folder.path()); }, words);

@@ -297,9 +297,7 @@ TEST_P(DamagedImage, IsReportedByNameAndNothingElseIsPrinted) {
   const TempFolder folder;
   const fs::path path = one_image_set(folder.path(), damage.name);
   write_image(path, 100, 120, [](int c, int y, int x) { return pixel(9, c, y, x); });
-  Bytes bytes = read_bytes(path);
-  damage.change(bytes);
-  write_file(path, bytes);
+  damage_file(path, damage.change);
   const DataSets sets = open_set(folder.path());
   std::vector<uint8_t> scratch;
   auto words = damage.words;

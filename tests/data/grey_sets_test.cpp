@@ -85,13 +85,7 @@ TEST_P(DamagedGreyFile, IsReportedWithItsPlace) {
   const auto options = options_of(DataSetKind::kFashionMnist, folder.path());
   EXPECT_NO_THROW(open_data_sets(options));
   const fs::path path = folder.path() / "FashionMNIST" / "raw" / damage.file;
-  if (damage.change) {
-    Bytes bytes = read_bytes(path);
-    damage.change(bytes);
-    write_file(path, bytes);
-  } else {
-    fs::remove(path);
-  }
+  damage_file(path, damage.change);
   auto words = damage.words;
   words.push_back((folder.path() / "FashionMNIST" / "raw").string());
   words.push_back(damage.file.substr(0, damage.file.find(".gz")));

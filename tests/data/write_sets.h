@@ -69,6 +69,18 @@ inline Bytes read_bytes(const std::filesystem::path& path) {
   return Bytes(std::istreambuf_iterator<char>(file), {});
 }
 
+// Changes what a file holds; without a change the file goes.
+inline void damage_file(const std::filesystem::path& path,
+                        const std::function<void(Bytes&)>& change) {
+  if (!change) {
+    std::filesystem::remove(path);
+    return;
+  }
+  Bytes bytes = read_bytes(path);
+  change(bytes);
+  write_file(path, bytes);
+}
+
 inline void append_planar(Bytes& out, int64_t image, int side, bool column_major) {
   for (int c = 0; c < 3; ++c) {
     for (int a = 0; a < side; ++a) {

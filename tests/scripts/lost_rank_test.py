@@ -35,21 +35,14 @@ def children_of(agent):
     return found
 
 
-class LostRank(unittest.TestCase):
+class LostRank(ranks.Runs):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.root = pathlib.Path(folder.name)
-        ranks.make_data(cls.root)
+        super().setUpClass()
         for process in start_ranks(2, lambda rank: flags(cls.root, "two")):
             error = process.communicate(timeout=120)[1]
             assert process.returncode == 0, error
         cls.two = outcome(cls.folder("two"))
-
-    @classmethod
-    def folder(cls, name):
-        return cls.root / "Folder" / name
 
     def wait_for_moment(self, folder, how, rng, before, process):
         """Until the run has come to such a moment, counted in what it has written; False where it ended before."""
@@ -164,8 +157,8 @@ class TwoHosts(unittest.TestCase):
             self.skipTest(f"the kernel joins no namespaces: ip {' '.join(map(str, words))}: {done.stderr.strip()}")
 
     def start(self, words):
-        return [ranks.start([*self.inside(rank), str(BIN / "ipirm-train"), *words], GLOO_SOCKET_IFNAME=f"veth{rank}",
-                            **ranks.torchrun_variables(rank, 2, "10.77.0.1", 29500)) for rank in range(2)]
+        return [ranks.start_one([*self.inside(rank), str(BIN / "ipirm-train"), *words], GLOO_SOCKET_IFNAME=f"veth{rank}",
+                                **ranks.torchrun_variables(rank, 2, "10.77.0.1", 29500)) for rank in range(2)]
 
     def finish(self, processes):
         for process in processes:

@@ -1,10 +1,7 @@
 # ipirm-partition, ipirm-linear and ipirm-features in several processes: one's files up to rounding, what differs between ranks refused, interrupts obeyed by all.
 import json
-import os
 import pathlib
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -15,21 +12,18 @@ except ImportError as error:
     print(f"skipped: numpy cannot be imported ({error})")
     sys.exit(77)
 
-BIN = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin"))
-ENV = dict({key: value for key, value in os.environ.items() if not key.startswith(("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_"))},
-           OMP_NUM_THREADS="1")
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from ranks import BIN, start_one, start_ranks  # noqa: E402
+
 DATA = ("--dataset", "ColoredDigits", "--workers", "1", "--device", "cpu", "--log_level", "warning")
 
 
 def start(program, size, words_of):
-    """`size` processes with the variables that torchrun sets; rank 0 keeps the store. words_of(rank): their flags."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    several = {} if size == 1 else {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [subprocess.Popen([str(word) for word in (BIN / program, *words_of(rank))], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                             text=True, env=dict(ENV, **several, **({"RANK": str(rank)} if several else {})))
-            for rank in range(size)]
+    """`size` processes of a program, one without a starter's variables. words_of(rank): their flags."""
+    command = [str(BIN / program)]
+    if size == 1:
+        return [start_one(command + [str(word) for word in words_of(0)])]
+    return start_ranks(size, lambda rank: [str(word) for word in words_of(rank)], program_of=lambda rank: command[0])
 
 
 def ends(processes):

@@ -4,7 +4,6 @@ import pathlib
 import shutil
 import signal
 import sys
-import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -15,20 +14,13 @@ from small_run import outcome, written  # noqa: E402
 ranks.require_torchrun()
 
 
-class Processes(unittest.TestCase):
+class Processes(ranks.Runs):
     @classmethod
     def setUpClass(cls):
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        cls.root = pathlib.Path(folder.name)
-        ranks.make_data(cls.root)
+        super().setUpClass()
         two = run(torchrun(2, flags(cls.root, "two")))
         assert two.returncode == 0, two.stderr
         cls.two = outcome(cls.folder("two"))
-
-    @classmethod
-    def folder(cls, name):
-        return cls.root / "Folder" / name
 
     def expect_done(self, processes):
         for rank, process in enumerate(processes):

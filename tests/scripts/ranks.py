@@ -5,7 +5,9 @@ import pathlib
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+import unittest
 
 BIN = pathlib.Path(os.environ.get("IPIRM_BIN", "build/bin"))
 STARTERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_", "SLURM_", "OMPI_", "TORCHELASTIC_")
@@ -41,6 +43,20 @@ def flags(root, name, *more):
         "--save_every", 1, "--results_root", root, "--name", name, "--log_level", "warning", "--dist_timeout", 1, *more)]
 
 
+class Runs(unittest.TestCase):
+    """Tests of such runs in a folder of their own."""
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(holder.cleanup)
+        cls.root = pathlib.Path(holder.name)
+        make_data(cls.root)
+
+    @classmethod
+    def folder(cls, name):
+        return cls.root / "Folder" / name
+
+
 def torchrun(processes, words, restarts=0):
     """The command that starts ipirm-train in so many processes."""
     return [sys.executable, "-m", "torch.distributed.run", "--no-python", "--nproc_per_node", str(processes), "--max_restarts",
@@ -66,7 +82,7 @@ def mpirun_variables(rank, size, host, port):
             "MASTER_ADDR": host, "MASTER_PORT": str(port)}
 
 
-def start(command, **variables):
+def start_one(command, **variables):
     """A process with these variables beside ENV, which ends with the test at the latest."""
     process = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(ENV, **variables))
     atexit.register(process.kill)
@@ -76,7 +92,7 @@ def start(command, **variables):
 def start_ranks(size, words_of, variables=torchrun_variables, program_of=lambda rank: BIN / "ipirm-train"):
     """Processes with a starter's variables and no starter: rank 0 keeps the store."""
     port = free_port()
-    return [start([str(program_of(rank)), *words_of(rank)], **variables(rank, size, "127.0.0.1", port)) for rank in range(size)]
+    return [start_one([str(program_of(rank)), *words_of(rank)], **variables(rank, size, "127.0.0.1", port)) for rank in range(size)]
 
 
 def wait_for(is_there, seconds=60, between=.01):

@@ -32,9 +32,8 @@ int64_t feature_width(const model::Model& model, FeatureKind kind);
 
 // Hands the features of the test views of this rank's share of the set to `take`, batch after batch
 // in the set's order: (B, d) float32 on the device. False once the ranks stop, which ends the work
-// early. The
-// network's mode is restored afterwards. progress_label: what the work is called on the progress
-// line. The network lies on the device; the set holds at least one image, all of one size
+// early. The network's mode is restored afterwards. progress_label: what the work is called on the
+// progress line. The network lies on the device; the set holds at least one image, all of one size
 // unless it says differing_sizes() (UserError otherwise).
 bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunOptions& options,
                       const std::string& progress_label, FeatureKind kind,
@@ -44,5 +43,9 @@ bool visit_test_views(model::Model& model, const data::ImageSet& set, const RunO
 torch::Tensor embed_test_views(model::Model& model, const data::ImageSet& set,
                                const RunOptions& options, const std::string& progress_label,
                                FeatureKind kind = FeatureKind::kHNormalized);
+// Those of the whole set, (N, d), gathered from all ranks; undefined once they stop.
+torch::Tensor embed_whole_set(model::Model& model, const data::ImageSet& set,
+                              const RunOptions& options, const std::string& progress_label,
+                              FeatureKind kind = FeatureKind::kHNormalized);
 
 }  // namespace ipirm::eval
