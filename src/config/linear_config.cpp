@@ -28,9 +28,9 @@ constexpr Program kProgram = {
     "      --cache --bn eval --augment none --lr .1,.03,.01,.003,.001 --weight_decay 0,1e-6,1e-4\n"
     "  ipirm-linear --model_path model.pt --dataset STL --data_root /data --label_share .01 \\\n"
     "      --optimizer lbfgs --bn eval --augment none --weight_decay 1e-2,1e-3,1e-4,1e-5\n\n"
-    "Of several --lr and --weight_decay each pair is a head of its own, trained on the same "
-    "batches; a "
-    "tenth of the training images is held out, and the head that is best there is the result.\n\n"
+    "Of several --lr and --weight_decay each pair is a head of its own, trained on the same\n"
+    "batches; a tenth of the training images is held out, and the head that is best there "
+    "counts.\n\n"
     "Of each image of --dataset Folder only the middle square is kept; --image_size 0 keeps images "
     "whole.",
 };
