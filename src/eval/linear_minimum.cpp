@@ -86,7 +86,8 @@ std::optional<LinearMinimum> LinearProblem::minimize(double weight_decay,
     if (found.slope <= kFlat) break;
   }
   if (!(found.slope <= kFlat)) {
-    core::log_warning(core::cat(label, ": L-BFGS has taken ", kMostRounds * kStepsARound,
+    core::log_warning(core::cat(label, ", weight decay ", weight_decay, ": L-BFGS has taken ",
+                                kMostRounds * kStepsARound,
                                 " steps and the steepest derivative is ", found.slope, ", not ",
                                 kFlat, "; a larger --weight_decay converges sooner"));
   }

@@ -36,12 +36,14 @@ void LinearTotals::sum(dist::Group& group) {
 }
 
 LinearTotals::Means LinearTotals::read() const {
-  const torch::Tensor means = (sums_ / sums_[3]).cpu();
+  const bool by_class = by_class_.defined();
+  // One copy, since each is waited for.
+  const torch::Tensor all = (by_class ? torch::cat({sums_, by_class_.flatten()}) : sums_).cpu();
+  const torch::Tensor means = all.slice(0, 0, 4) / all[3];
   double class_top1 = std::numeric_limits<double>::quiet_NaN();
-  if (by_class_.defined()) {
-    const torch::Tensor counts = by_class_.cpu();
-    const torch::Tensor shares = counts[0] / counts[1];  // NaN where a class has no image
-    class_top1 = 100 * shares.nanmean().item<double>();
+  if (by_class) {
+    const torch::Tensor counts = all.slice(0, 4).view({2, -1});
+    class_top1 = 100 * (counts[0] / counts[1]).nanmean().item<double>();  // NaN: no such image
   }
   return {means[0].item<double>(), 100 * means[1].item<double>(), 100 * means[2].item<double>(),
           class_top1};
