@@ -9,6 +9,7 @@
 #include "app/architecture.h"
 #include "app/outputs.h"
 #include "app/processes.h"
+#include "app/value_text.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -65,13 +66,6 @@ std::string heading(const data::ImageSet& set, bool with_paths) {
   return text;
 }
 
-std::string value_text(const data::Factor& factor, int64_t i) {
-  const int64_t value = factor.values[static_cast<size_t>(i)];
-  const auto known = static_cast<size_t>(value);
-  return value >= 0 && known < factor.value_names.size() ? factor.value_names[known]
-                                                         : std::to_string(value);
-}
-
 // A heading and a line an image, in the set's order: its number, its path where it has one, and
 // each factor, by the values' names where they have some (-1: unknown).
 void write_labels(const data::ImageSet& set, const fs::path& path) {
@@ -82,7 +76,8 @@ void write_labels(const data::ImageSet& set, const fs::path& path) {
       file.write(line.data(), line.size());
       line = std::to_string(i);
       if (with_paths) line += ',' + core::csv_field(set.name(i));
-      for (const auto& factor : set.factors()) line += ',' + core::csv_field(value_text(factor, i));
+      for (const auto& factor : set.factors())
+        line += ',' + core::csv_field(value_text(factor, factor.values[static_cast<size_t>(i)]));
       line += '\n';
     }
     file.write(line.data(), line.size());

@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
-#include <cstdio>
 #include <optional>
 #include <tuple>
 
@@ -12,6 +11,7 @@
 #include "app/data_checks.h"
 #include "app/image_sizes.h"
 #include "app/linear_folder.h"
+#include "app/linear_results.h"
 #include "app/linear_state.h"
 #include "app/processes.h"
 #include "app/weights.h"
@@ -97,6 +97,13 @@ void resume(const config::LinearConfig& config, LinearFolder& folder, eval::Line
         source.string(), ": ", found.last.size(), " factors; the data ", "have ", state.last.size(),
         "; go on with the data that it was ", "started with, or start anew with --overwrite"));
   }
+  for (const auto& epochs : {found.last, found.best}) {
+    for (const eval::LinearEpoch& e : epochs) {
+      if (e.head < config.linear.num_heads()) continue;
+      throw core::UserError(core::cat(source.string(), ": head ", e.head, " of ",
+                                      config.linear.num_heads(), "; the file is damaged"));
+    }
+  }
   probe.restore(found.probe, source.string());
   state = std::move(found);
 }
@@ -112,6 +119,27 @@ void share_state(dist::Group& group, eval::LinearProbe& probe, LinearState& stat
   probe.restore(first, "the state of rank 0");
 }
 
+// Writes an epoch of a factor into the folder: its best head, and each of several.
+void tell(const eval::LinearOptions& options, const std::string& factor, bool is_class,
+          const eval::LinearEpoch& best, const std::vector<eval::LinearEpoch>& heads,
+          LinearFolder& folder) {
+  const auto scores = [&](const eval::LinearEpoch& e) {
+    auto all = eval::scores_of(e);
+    if (options.num_heads() > 1) {
+      all.push_back({"lr", options.lr_of(e.head)});
+      all.push_back({"weight_decay", options.weight_decay_of(e.head)});
+    }
+    return all;
+  };
+  folder.observer().evaluation(
+      {best.epoch, options.epochs, "linear", {factor, is_class, scores(best)}});
+  if (options.num_heads() == 1) return;
+  for (const eval::LinearEpoch& head : heads) {
+    folder.observer().evaluation(
+        {head.epoch, options.epochs, "linear_head", {factor, /*is_class=*/false, scores(head)}});
+  }
+}
+
 // Every epoch that is left, with what is written after it. False once the ranks stop.
 bool run_epochs(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
                 std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
@@ -122,13 +150,12 @@ bool run_epochs(const config::LinearConfig& config, const std::vector<data::Fact
     ++state.epoch;
     for (size_t f = 0; f < factors.size(); ++f) {
       const eval::LinearEpoch& e = (*results)[f];
-      const train::EvaluationRecord record{
-          e.epoch, config.linear.epochs, "linear", {factors[f].name, f == 0, eval::scores_of(e)}};
-      if (folder) folder->observer().evaluation(record);
-      console.evaluation(record);
+      if (folder) tell(config.linear, factors[f].name, f == 0, e, probe.heads()[f], *folder);
+      console.evaluation(
+          {e.epoch, config.linear.epochs, "linear", {factors[f].name, f == 0, scores_of(e)}});
       check_finite(factors[f].name, e);
       state.last[f] = e;
-      if (e.epoch == 1 || e.test_top1 > state.best[f].test_top1) state.best[f] = e;
+      if (e.epoch == 1 || is_better(e, state.best[f])) state.best[f] = e;
     }
     if (!folder) continue;
     state.probe = probe.state();
@@ -137,16 +164,11 @@ bool run_epochs(const config::LinearConfig& config, const std::vector<data::Fact
   return true;
 }
 
-void report_end(const std::vector<data::Factor>& factors, const LinearState& state) {
+void report_end(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
+                const LinearState& state) {
   for (size_t f = 0; f < factors.size() && state.epoch > 0; ++f) {
-    const eval::LinearEpoch &best = state.best[f], &last = state.last[f];
-    char line[160];
-    std::snprintf(line, sizeof line,
-                  "%s  best test_acc@1 %.2f test_acc@5 %.2f (epoch %lld)  last test_acc@1 %.2f "
-                  "test_acc@5 %.2f",
-                  factors[f].name.c_str(), best.test_top1, best.test_top5,
-                  static_cast<long long>(best.epoch), last.test_top1, last.test_top5);
-    core::log_info(line);
+    core::log_info(core::cat(factors[f].name, "  best ", summary(config.linear, state.best[f]),
+                             "  last ", summary(config.linear, state.last[f])));
   }
 }
 
@@ -199,17 +221,35 @@ void say_what_is_run(const config::LinearConfig& config, torch::Device device,
   if (!group.is_alone()) core::log_info(core::cat(group.size(), " processes"));
 }
 
+// Writes what an evaluation leaves when all its epochs are done; false once the ranks stop.
+bool write_results(const config::LinearConfig& config, const data::DataSets& sets,
+                   dist::Group& group, const std::optional<LinearFolder>& folder,
+                   eval::LinearProbe& probe, const LinearState& state) {
+  if (folder) write_classifiers(folder->path(), sets.test->factors(), probe, state);
+  if (!config.predict) return true;
+  std::vector<int64_t> heads;
+  for (const eval::LinearEpoch& e : state.last) heads.push_back(e.head);
+  const torch::Tensor of_first = torch::tensor(heads);  // who resumed alone has read the state
+  group.broadcast(of_first);
+  const int64_t* head = of_first.const_data_ptr<int64_t>();
+  const auto predictions = probe.predict({head, head + of_first.numel()});
+  if (predictions && folder) write_predictions(folder->path(), *sets.test, *predictions);
+  return predictions.has_value();
+}
+
 // Makes the epochs that are left and says how they went; false once the ranks stop.
-bool evaluate(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
+bool evaluate(const config::LinearConfig& config, const data::DataSets& sets, dist::Group& group,
               std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
+  const auto& factors = sets.labelled->factors();
   bool done = false;
   try {
     if (folder) open_folder(config, *folder, state);
     done = run_epochs(config, factors, folder, probe, state);
+    if (done) done = write_results(config, sets, group, folder, probe, state);
   } catch (const core::WriteError& error) {
     throw core::WriteError(core::cat(error.what(), "; ", how_to_go_on(folder)));
   }
-  report_end(factors, state);
+  report_end(config, factors, state);
   if (!done)
     core::log_info(core::cat("stopped in epoch ", state.epoch + 1, "/", config.linear.epochs, "; ",
                              how_to_go_on(folder)));
@@ -230,7 +270,6 @@ bool run_in(const std::shared_ptr<dist::Group>& group, const config::LinearConfi
                        config.augment.crop_size,
                        group};
   eval::LinearProbe probe(model, *sets.labelled, *sets.test, config.linear, config.augment, run);
-  const auto& factors = sets.labelled->factors();
   LinearState state = first_state(model, sets);
   check_processes_alike(*group, to_yaml(config),
                         {{"weights", core::cat(state.encoder)},
@@ -246,10 +285,10 @@ bool run_in(const std::shared_ptr<dist::Group>& group, const config::LinearConfi
   if (state.epoch >= config.linear.epochs) {
     core::log_info(core::cat("nothing to do: ", state.epoch, " of ", config.linear.epochs,
                              " epochs are done; for more raise --epochs"));
-    report_end(factors, state);
-    return true;
+    report_end(config, sets.labelled->factors(), state);
+    return write_results(config, sets, *group, folder, probe, state);
   }
-  return evaluate(config, factors, folder, probe, state);
+  return evaluate(config, sets, *group, folder, probe, state);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "app/linear_results.h"
 #include "app/resume.h"
 #include "ipirm/checkpoint/host_copy.h"
 #include "ipirm/config/linear_config.h"
@@ -55,6 +56,7 @@ void LinearFolder::begin(const std::string& yaml, bool replace, bool resume) {
                   "replace it by --overwrite, or choose another --name"));
   }
   state_file_.remove();  // before all else: a state must never stand beside other settings
+  remove_results(path_);
   core::write_atomically(path_ / "config.yaml", yaml);
   open_texts(/*keep=*/false);
 }

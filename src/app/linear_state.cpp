@@ -15,15 +15,18 @@ namespace {
 constexpr int64_t kVersion = 1;
 // int64 values of the tensor "linear": version, epoch, checksum, two text sizes.
 constexpr int64_t kNumCounters = 5;
-constexpr int64_t kNumbers = 7;  // of a LinearEpoch
+// Numbers of a LinearEpoch, and how many of them the first states had.
+constexpr int64_t kNumbers = 12, kFirstNumbers = 7;
 
-// (factors, 7) float64.
+// (factors, kNumbers) float64.
 torch::Tensor numbers(const std::vector<eval::LinearEpoch>& factors) {
   auto table = torch::empty({static_cast<int64_t>(factors.size()), kNumbers}, torch::kFloat64);
   double* value = table.data_ptr<double>();
   for (const eval::LinearEpoch& e : factors) {
-    for (const double number : {static_cast<double>(e.epoch), e.train_loss, e.train_top1,
-                                e.train_top5, e.test_loss, e.test_top1, e.test_top5}) {
+    for (const double number :
+         {static_cast<double>(e.epoch), e.train_loss, e.train_top1, e.train_top5, e.test_loss,
+          e.test_top1, e.test_top5, e.class_top1, static_cast<double>(e.head), e.held_loss,
+          e.held_top1, e.held_top5}) {
       *value++ = number;
     }
   }
@@ -48,19 +51,31 @@ torch::Tensor take_last(checkpoint::StateDict& tensors, const std::string& name,
 std::vector<eval::LinearEpoch> take_numbers(checkpoint::StateDict& tensors, const std::string& name,
                                             const std::filesystem::path& path) {
   const auto table = take_last(tensors, name, torch::kFloat64, 2, path);
-  if (table.size(1) != kNumbers) {
+  const int64_t columns = table.size(1);
+  if (columns != kNumbers && columns != kFirstNumbers) {
     throw core::UserError(core::cat(path.string(), ": '", name, "' is ", table.sizes(),
-                                    ", expected ", kNumbers, " columns; the file is damaged"));
+                                    ", expected ", kFirstNumbers, " or ", kNumbers,
+                                    " columns; the file is damaged"));
   }
+  const auto is_count = [](double number) { return number >= 0 && number <= 1e15; };
   std::vector<eval::LinearEpoch> factors;
   const double* value = table.const_data_ptr<double>();
-  for (int64_t f = 0; f < table.size(0); ++f, value += kNumbers) {
-    if (!(value[0] >= 0 && value[0] <= 1e15)) {
+  for (int64_t f = 0; f < table.size(0); ++f, value += columns) {
+    const double head = columns == kNumbers ? value[8] : 0;
+    if (!is_count(value[0]) || !is_count(head)) {
       throw core::UserError(core::cat(path.string(), ": an epoch in '", name, "' is ", value[0],
-                                      "; the file is damaged"));
+                                      ", its head ", head, "; the file is damaged"));
     }
-    factors.push_back({static_cast<int64_t>(value[0]), value[1], value[2], value[3], value[4],
-                       value[5], value[6]});
+    eval::LinearEpoch e{
+        static_cast<int64_t>(value[0]), value[1], value[2], value[3], value[4], value[5], value[6]};
+    if (columns == kNumbers) {
+      e.class_top1 = value[7];
+      e.head = static_cast<int64_t>(head);
+      e.held_loss = value[9];
+      e.held_top1 = value[10];
+      e.held_top5 = value[11];
+    }
+    factors.push_back(e);
   }
   return factors;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
@@ -42,18 +43,28 @@ std::optional<T> number(const std::string& text) {
 
 bool is_one_line(const std::string& text) { return std::ranges::none_of(text, core::is_control); }
 
-// "5,35": ascending, comma separated, possibly none.
-std::optional<std::vector<int64_t>> number_list(const std::string& text, const Range& range) {
-  std::vector<int64_t> values;
+// "5,35": comma separated, possibly none.
+template <class T>
+std::optional<std::vector<T>> number_list(const std::string& text, const Range& range) {
+  std::vector<T> values;
   for (size_t start = 0; !text.empty() && start <= text.size();) {
     const size_t comma = std::min(text.find(',', start), text.size());
-    const auto value = number<int64_t>(text.substr(start, comma - start));
+    const auto value = number<T>(text.substr(start, comma - start));
     if (!value || !in_range(range, static_cast<double>(*value))) return std::nullopt;
-    if (!values.empty() && *value <= values.back()) return std::nullopt;
     values.push_back(*value);
     start = comma + 1;
   }
   return values;
+}
+
+bool is_ascending(const std::vector<int64_t>& values) {
+  return std::ranges::adjacent_find(values, std::greater_equal()) == values.end();
+}
+
+// Whether no number stands there twice.
+bool are_distinct(std::vector<double> values) {
+  std::ranges::sort(values);
+  return std::ranges::adjacent_find(values) == values.end();
 }
 
 // The shortest digits that read back as the same number.
@@ -114,17 +125,24 @@ std::optional<bool> truth(const std::string& text) {
 bool is_flag(const Field& field) { return std::holds_alternative<bool*>(field.target); }
 
 bool is_list(const Field& field) {
-  return std::holds_alternative<std::vector<int64_t>*>(field.target);
+  return std::holds_alternative<std::vector<int64_t>*>(field.target) ||
+         std::holds_alternative<std::vector<double>*>(field.target);
 }
 
 bool is_text(const Field& field) {
   return !is_flag(field) && !is_whole_number(field) &&
-         !std::holds_alternative<double*>(field.target);
+         !std::holds_alternative<double*>(field.target) &&
+         !std::holds_alternative<std::vector<double>*>(field.target);
 }
 
 std::string expectation(const Field& field) {
   if (is_flag(field)) return "true or false";
   if (!field.choices.empty()) return "one of " + joined(field.choices, ", ");
+  if (std::holds_alternative<std::vector<double>*>(field.target)) {
+    const std::string range = range_text(field.range);
+    return cat("a number", range.empty() ? "" : " ", range,
+               ", or several that differ with commas between them, such as .1,.03");
+  }
   if (is_list(field)) {
     return cat("ascending whole numbers ", range_text(field.range),
                " with commas between them, such as 5,35");
@@ -156,9 +174,16 @@ bool assign(const Field& field, const std::string& text) {
           [&](uint64_t* target) { return keep(*target, number<uint64_t>(text)); },
           [&](double* target) { return keep(*target, number<double>(text)); },
           [&](std::vector<int64_t>* target) {
-            auto values = number_list(text, field.range);
-            if (values) *target = std::move(*values);
-            return values.has_value();
+            auto values = number_list<int64_t>(text, field.range);
+            if (!values || !is_ascending(*values)) return false;
+            *target = std::move(*values);
+            return true;
+          },
+          [&](std::vector<double>* target) {
+            auto values = number_list<double>(text, field.range);
+            if (!values || values->empty() || !are_distinct(*values)) return false;
+            *target = std::move(*values);
+            return true;
           },
           [&](const KindTarget& target) { return target.set(text); },
           [&](std::string* target) {
@@ -184,6 +209,11 @@ std::optional<std::string> value_text(const Field& field) {
                           std::vector<std::string> words;
                           for (const int64_t value : *target)
                             words.push_back(std::to_string(value));
+                          return Text(joined(words, ","));
+                        },
+                        [](const std::vector<double>* target) {
+                          std::vector<std::string> words;
+                          for (const double value : *target) words.push_back(shortest(value));
                           return Text(joined(words, ","));
                         },
                         [](const auto* target) { return Text(std::to_string(*target)); },

@@ -33,8 +33,9 @@ struct KindTarget {
   std::function<std::optional<std::string>()> get;   // nothing for an optional that is not set
 };
 
-using Target = std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*,
-                            std::vector<int64_t>*, std::optional<int>*, KindTarget>;
+using Target =
+    std::variant<bool*, int*, int64_t*, uint64_t*, double*, std::string*, std::vector<int64_t>*,
+                 std::vector<double>*, std::optional<int>*, KindTarget>;
 
 struct Field {
   std::string name;   // as on the command line, without --, and in the YAML file

@@ -6,6 +6,7 @@ namespace {
 
 const char* label_of(const Target& target) {
   if (std::holds_alternative<double*>(target)) return "X";
+  if (std::holds_alternative<std::vector<double>*>(target)) return "X,X";
   return std::holds_alternative<std::vector<int64_t>*>(target) ? "N,N" : "N";
 }
 

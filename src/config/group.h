@@ -17,7 +17,7 @@ class Group {
   Group(std::vector<Field>& fields, std::string heading)
       : fields_(fields), heading_(std::move(heading)) {}
 
-  // Whole numbers are called N in --help, other numbers X, a list of numbers N,N.
+  // Whole numbers are called N in --help, other numbers X, a list of them N,N or X,X.
   Field& number(const char* name, const Target& target, const Range& range, const char* help);
   // A number from 0 to 1, called P.
   Field& probability(const char* name, double* target, const char* help);

@@ -2,21 +2,20 @@
 // each epoch.
 #include "ipirm/eval/linear_probe.h"
 
-#include <ATen/CPUGeneratorImpl.h>
-#include <torch/nn/functional/loss.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/optim/adam.h>
-
+#include <algorithm>
 #include <cmath>
-#include <iomanip>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
 
-#include "eval/ranking.h"
+#include "eval/linear_heads.h"
+#include "eval/linear_split.h"
+#include "eval/linear_totals.h"
 #include "eval/views.h"
 #include "ipirm/augment/views.h"
 #include "ipirm/core/error.h"
+#include "ipirm/core/keyed_random.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/to_device.h"
 #include "ipirm/dist/collect.h"
@@ -26,83 +25,8 @@
 namespace ipirm::eval {
 namespace {
 
-// Factor number `factor` of a set, checked to be known for every image.
-const data::Factor& known_factor(const data::ImageSet& set, int factor, const char* part) {
-  const auto& factors = set.factors();
-  if (factor < 0 || static_cast<size_t>(factor) >= factors.size()) {
-    std::string names;
-    for (const data::Factor& f : factors) names += (names.empty() ? "" : ", ") + f.name;
-    throw core::UserError(core::cat("factor ", factor, " of the ", part,
-                                    " images: there is none; expected 0 to ", factors.size() - 1,
-                                    " (", names, ")"));
-  }
-  const data::Factor& chosen = factors[static_cast<size_t>(factor)];
-  for (size_t i = 0; i < chosen.values.size(); ++i) {
-    if (chosen.values[i] >= 0 && chosen.values[i] < chosen.num_values) continue;
-    throw core::UserError(core::cat("factor ", chosen.name, " of the ", part, " images: image ", i,
-                                    " has ", chosen.values[i], "; expected 0 to ",
-                                    chosen.num_values - 1,
-                                    " (a linear evaluation needs every image labelled)"));
-  }
-  return chosen;
-}
-
-torch::Tensor labels_of(const data::Factor& factor) {
-  return torch::tensor(factor.values, torch::kInt64);
-}
-
-// PyTorch's default initialisation, from a generator of its own.
-torch::nn::Linear make_classifier(int64_t inputs, int64_t outputs, uint64_t seed,
-                                  torch::Device device) {
-  at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  torch::nn::Linear classifier(inputs, outputs);
-  const double bound = 1 / std::sqrt(static_cast<double>(inputs));
-  {
-    const torch::NoGradGuard no_grad;
-    classifier->weight.uniform_(-bound, bound, generator);
-    classifier->bias.uniform_(-bound, bound, generator);
-  }
-  classifier->to(device);
-  return classifier;
-}
-
-// Sums over images, kept on the device: loss, hits among the first 1 and the first 5, images.
-class Totals {
- public:
-  explicit Totals(torch::Device device)
-      : sums_(torch::zeros({4}, torch::TensorOptions().dtype(torch::kFloat64).device(device))) {}
-
-  void add(const torch::Tensor& mean_loss, const torch::Tensor& logits,
-           const torch::Tensor& labels) {
-    const torch::NoGradGuard no_grad;
-    const double n = static_cast<double>(labels.size(0));
-    sums_[0] += mean_loss.detach() * n;
-    sums_.slice(0, 1, 3) += count_correct(logits.detach(), labels);
-    sums_[3] += n;
-  }
-  // From now on those of all ranks.
-  void sum(dist::Group& group) { group.sum(sums_); }
-
-  struct Means {
-    double loss, top1, top5;  // the last two in percent
-  };
-  // Waits for the device.
-  Means read() const {
-    const torch::Tensor means = (sums_ / sums_[3]).cpu();
-    return {means[0].item<double>(), 100 * means[1].item<double>(), 100 * means[2].item<double>()};
-  }
-
- private:
-  torch::Tensor sums_;
-};
-
-std::string words(const Totals& totals) {
-  const auto [loss, top1, top5] = totals.read();
-  std::ostringstream text;
-  text << std::fixed << "loss " << std::setprecision(4) << loss << ", acc@1 "
-       << std::setprecision(2) << top1;
-  return text.str();
-}
+// By factor and head.
+using Totals = std::vector<std::vector<LinearTotals>>;
 
 // Whether an image's values, which the encoder's strides of 8 in all bring down, are one a channel:
 // alone it has no variance, and BatchNorm in training mode refuses it.
@@ -110,132 +34,65 @@ bool has_one_value_a_channel(const data::ViewShape& shape) {
   return shape.height <= 8 && shape.width <= 8;
 }
 
-// One factor's classifier on the common encoder.
-class Head {
- public:
-  Head(const data::ImageSet& train, const data::ImageSet& test, int factor, int64_t inputs,
-       const LinearOptions& options, torch::Device device) {
-    const data::Factor& train_factor = known_factor(train, factor, "training");
-    const data::Factor& test_factor = known_factor(test, factor, "test");
-    if (train_factor.num_values != test_factor.num_values) {
-      throw core::UserError(core::cat("factor ", train_factor.name, ": ", train_factor.num_values,
-                                      " values in the training images, ", test_factor.num_values,
-                                      " in the test images; expected as many"));
-    }
-    train_labels_ = core::to_device(labels_of(train_factor), device);
-    test_labels_ = core::to_device(labels_of(test_factor), device);
-    classifier_ = make_classifier(inputs, train_factor.num_values, options.seed, device);
-    adam_.emplace(classifier_->parameters(),
-                  torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
-    // What Adam would make at its first step, made now so that a state can be put in its place.
-    for (const torch::Tensor& parameter : classifier_->parameters()) {
-      auto moments = std::make_unique<torch::optim::AdamParamState>();
-      moments->exp_avg(torch::zeros_like(parameter));
-      moments->exp_avg_sq(torch::zeros_like(parameter));
-      adam_->state()[parameter.unsafeGetTensorImpl()] = std::move(moments);
-    }
-  }
-
-  // One step on a batch of which this rank has `shares`: features h (n, F), which carry no graph;
-  // index (n) int64, on the device.
-  void train(const torch::Tensor& h, const torch::Tensor& index, const dist::Shares& shares,
-             dist::Group& group, Totals& totals) {
-    adam_->zero_grad();
-    if (shares.size() > 0) {
-      const torch::Tensor labels = train_labels_.index_select(0, index);
-      const torch::Tensor logits = classifier_(h);
-      const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, labels);
-      const double part = static_cast<double>(shares.size()) / static_cast<double>(shares.total());
-      (part == 1 ? loss : part * loss).backward();
-      totals.add(loss, logits, labels);
-    }
-    sum_gradients(group);
-    adam_->step();
-  }
-
-  // h: of this rank's share of the test images.
-  void test(const torch::Tensor& h, const dist::Shares& shares, Totals& totals) {
-    const torch::NoGradGuard no_grad;
-    if (shares.size() == 0) return;
-    const torch::Tensor logits = classifier_(h), labels = shares.own(test_labels_);
-    totals.add(torch::nn::functional::cross_entropy(logits, labels), logits, labels);
-  }
-
-  // Adds the classifier and Adam's state as NAME.FACTOR; tensors are shared but for the step.
-  void add_state(NamedTensors& tensors, size_t factor) const {
-    for (const auto& item : classifier_->named_parameters()) {
-      const auto& moments = moments_of(item.value());
-      tensors.emplace_back(state_name("classifier", factor, item.key()), item.value().detach());
-      tensors.emplace_back(state_name("adam_first", factor, item.key()), moments.exp_avg());
-      tensors.emplace_back(state_name("adam_second", factor, item.key()), moments.exp_avg_sq());
-      tensors.emplace_back(state_name("adam_step", factor, item.key()),
-                           torch::tensor(moments.step(), torch::kInt64));
-    }
-  }
-  // fill(name, tensor) copies the saved tensor of that name.
-  template <class Fill>
-  void restore(size_t factor, const Fill& fill) {
-    for (const auto& item : classifier_->named_parameters()) {
-      auto& moments = moments_of(item.value());
-      torch::Tensor step = torch::zeros({}, torch::kInt64);
-      fill(state_name("classifier", factor, item.key()), item.value());
-      fill(state_name("adam_first", factor, item.key()), moments.exp_avg());
-      fill(state_name("adam_second", factor, item.key()), moments.exp_avg_sq());
-      fill(state_name("adam_step", factor, item.key()), step);
-      moments.step(step.item<int64_t>());
-    }
-  }
-
- private:
-  void sum_gradients(dist::Group& group) {
-    if (group.is_alone()) return;
-    const auto parameters = classifier_->parameters();
-    std::vector<torch::Tensor> gradients;
-    for (const torch::Tensor& p : parameters)
-      gradients.push_back(p.grad().defined() ? p.grad() : torch::zeros_like(p));
-    dist::sum_gradients(group, gradients);
-    // (They come as views, which zero_grad() would refuse.)
-    for (size_t i = 0; i < gradients.size(); ++i)
-      parameters[i].mutable_grad() = gradients[i].clone();
-  }
-  static std::string state_name(const char* what, size_t factor, const std::string& parameter) {
-    return core::cat(what, ".", factor, ".", parameter);
-  }
-  torch::optim::AdamParamState& moments_of(const torch::Tensor& parameter) const {
-    return static_cast<torch::optim::AdamParamState&>(
-        *adam_->state().at(parameter.unsafeGetTensorImpl()));
-  }
-
-  torch::Tensor train_labels_, test_labels_;  // (N), (N_test) int64, on the device
-  torch::nn::Linear classifier_{nullptr};
-  mutable std::optional<torch::optim::Adam> adam_;  // its state() is not const
-};
-
 }  // namespace
 
 class LinearProbe::Impl {
  public:
   Impl(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
-      : model_(model), train_(train), test_(test), options_(options), augment_(augment), run_(run) {
+      : model_(model),
+        split_(split_for_linear(train, options)),
+        test_(test),
+        options_(options),
+        augment_(augment),
+        run_(run) {
     for (size_t f = 0; f < train.factors().size(); ++f) {
-      heads_.emplace_back(train, test, static_cast<int>(f), model->feature_size(), options,
+      heads_.emplace_back(split_, test, static_cast<int>(f), model->feature_size(), options,
                           run.device);
     }
   }
 
   std::optional<std::vector<LinearEpoch>> epoch(int64_t number) {
-    auto train = train_epoch(number);
+    auto train = options_.solver == LinearSolver::kLbfgs ? minimize(number) : train_epoch(number);
     share_statistics();
-    auto test = test_epoch(number);
+    auto held = new_totals(), test = new_totals(/*by_class=*/true);
+    if (split_.held) test_on(*split_.held, &LinearHeads::test_held, held_features_, number, held);
+    test_on(test_, &LinearHeads::test, test_features_, number, test);
     if (group().agreement().stop()) return std::nullopt;
-    std::vector<LinearEpoch> results;
+    of_heads_.clear();
+    std::vector<LinearEpoch> best;
     for (size_t f = 0; f < heads_.size(); ++f) {
-      for (Totals* const totals : {&train[f], &test[f]}) totals->sum(group());
-      const Totals::Means a = train[f].read(), b = test[f].read();
-      results.push_back({number, a.loss, a.top1, a.top5, b.loss, b.top1, b.top5});
+      of_heads_.emplace_back();
+      for (size_t head = 0; head < heads_[f].size(); ++head) {
+        const LinearEpoch e = summed(number, head, train[f][head], held[f][head], test[f][head]);
+        of_heads_[f].push_back(e);
+        if (head == 0) best.push_back(e);
+        if (is_better(e, best[f])) best[f] = e;
+      }
     }
-    return results;
+    return best;
+  }
+
+  const std::vector<std::vector<LinearEpoch>>& heads() const { return of_heads_; }
+
+  NamedTensors classifier(size_t factor, int64_t head) const {
+    return heads_.at(factor).parameters(static_cast<size_t>(head));
+  }
+
+  std::optional<std::vector<Predictions>> predict(const std::vector<int64_t>& heads) {
+    if (!test_features_.defined())
+      test_features_ = embed_test_views(model_, test_, run_, "linear predict", FeatureKind::kH);
+    if (!test_features_.defined()) return std::nullopt;
+    std::vector<Predictions> predictions;
+    for (size_t f = 0; f < heads_.size(); ++f) {
+      const auto [value, probability] =
+          heads_[f].predict(test_features_, static_cast<size_t>(heads.at(f)));
+      const torch::Tensor own = torch::stack({value.to(torch::kFloat64), probability}, 1);
+      const torch::Tensor all = dist::gather_rows(group(), own, {test_.size(), group()}).cpu();
+      predictions.push_back(
+          {all.select(1, 0).to(torch::kInt64), all.select(1, 1).to(torch::kFloat32)});
+    }
+    return predictions;
   }
 
   NamedTensors state() const {
@@ -261,6 +118,7 @@ class LinearProbe::Impl {
     };
     for (const auto& item : drifting()) fill("module." + item.first, item.second);
     for (size_t f = 0; f < heads_.size(); ++f) heads_[f].restore(f, fill);
+    if (!frozen()) test_features_ = torch::Tensor();  // they were those of another encoder
   }
 
  private:
@@ -284,32 +142,100 @@ class LinearProbe::Impl {
   std::string label(const char* part, int64_t number) const {
     return core::cat("linear ", part, " ", number, "/", options_.epochs);
   }
-  std::vector<Totals> new_totals() const {
-    std::vector<Totals> totals;
-    for (size_t f = 0; f < heads_.size(); ++f) totals.emplace_back(run_.device);
+  Totals new_totals(bool by_class = false) const {
+    Totals totals;
+    for (const LinearHeads& heads : heads_) totals.push_back(heads.new_totals(by_class));
+    return totals;
+  }
+  // What one head reached in an epoch, from now on summed over the ranks.
+  LinearEpoch summed(int64_t number, size_t head, LinearTotals& train, LinearTotals& held,
+                     LinearTotals& test) const {
+    for (LinearTotals* const totals : {&train, &test}) totals->sum(group());
+    const auto a = train.read(), b = test.read();
+    LinearEpoch e{number, a.loss, a.top1, a.top5, b.loss, b.top1, b.top5};
+    e.class_top1 = b.class_top1;
+    e.head = static_cast<int64_t>(head);
+    if (!split_.held) return e;
+    held.sum(group());
+    const auto c = held.read();
+    e.held_loss = c.loss;
+    e.held_top1 = c.top1;
+    e.held_top5 = c.top5;
+    return e;
+  }
+
+  // This rank's share of the batch that starts at place `start` of an epoch: features h (n, F) and
+  // the images' places in the training set, (n) int64, on the device.
+  using Rows = std::function<std::pair<torch::Tensor, torch::Tensor>(int64_t start,
+                                                                     const dist::Shares& shares)>;
+
+  // From augmented views, which the encoder embeds batch by batch.
+  Rows encoded_rows(int64_t number, int64_t least) {
+    const std::shared_ptr<data::Loader> loader = linear_views(
+        *split_.train, augment_, options_.seed, number, options_.batch_size, least, run_);
+    return [this, loader](int64_t, const dist::Shares& shares) {
+      const auto [views, index] = next_share(*loader, shares);
+      return std::pair(shares.size() > 0 ? encode(views) : torch::Tensor(), index);
+    };
+  }
+
+  // From features that were computed once, in the order that the views would have.
+  Rows cached_rows(int64_t number) const {
+    const core::KeyedRandom draw(options_.seed, core::Purpose::kLinearOrder,
+                                 static_cast<uint64_t>(number));
+    const torch::Tensor order =
+        core::to_device(torch::tensor(core::permutation(draw, split_.train->size())), run_.device);
+    return [this, order](int64_t start, const dist::Shares& shares) {
+      const torch::Tensor index = order.narrow(0, start + shares.first(), shares.size());
+      return std::pair(train_features_.index_select(0, index), index);
+    };
+  }
+
+  // Makes train_features_ once; false once the ranks stop. L-BFGS needs this rank's share alone,
+  // a batch may be anywhere.
+  bool cache_features(int64_t number) {
+    if (train_features_.defined()) return true;
+    const auto own =
+        embed_test_views(model_, *split_.train, run_, label("features", number), FeatureKind::kH);
+    if (!own.defined()) return false;
+    train_features_ = options_.solver == LinearSolver::kLbfgs
+                          ? own
+                          : dist::gather_rows(group(), own, {split_.train->size(), group()});
+    return true;
+  }
+
+  Totals minimize(int64_t number) {
+    auto totals = new_totals();
+    if (!cache_features(number)) return totals;
+    const dist::Shares shares(split_.train->size(), group());
+    for (size_t f = 0; f < heads_.size(); ++f) {
+      const std::string name = split_.train->factors()[f].name;
+      if (!heads_[f].minimize(train_features_, shares, group(), name, totals[f])) break;
+    }
     return totals;
   }
 
-  std::vector<Totals> train_epoch(int64_t number) {
+  Totals train_epoch(int64_t number) {
     const model::KeepMode keep_mode(*model_,
                                     frozen() ? model::Mode::kEvaluation : model::Mode::kTraining);
-    const bool needs_two = !frozen() && has_one_value_a_channel(linear_shape(train_, augment_));
-    const int64_t size = train_.size(), batch_size = options_.batch_size, least = needs_two ? 2 : 1;
-    const auto loader =
-        linear_views(train_, augment_, options_.seed, number, batch_size, least, run_);
-    core::Progress progress(label("train", number), size, "images");
+    const bool needs_two =
+        !frozen() && has_one_value_a_channel(linear_shape(*split_.train, augment_));
+    const int64_t size = split_.train->size(), batch_size = options_.batch_size,
+                  least = needs_two ? 2 : 1;
     auto totals = new_totals();
+    if (options_.cache && !cache_features(number)) return totals;
+    const Rows rows = options_.cache ? cached_rows(number) : encoded_rows(number, least);
+    core::Progress progress(label("train", number), size, "images");
     for (int64_t start = 0; start < size && !group().agreement().stop(); start += batch_size) {
       const dist::Shares shares(std::min(batch_size, size - start), group(), least);
       if (needs_two && shares.total() == 1) {
         leave_out(/*is_all=*/start == 0);
         continue;
       }
-      const auto [views, index] = next_share(*loader, shares);
-      const torch::Tensor h = shares.size() > 0 ? encode(views) : torch::Tensor();
+      const auto [h, index] = rows(start, shares);
       for (size_t f = 0; f < heads_.size(); ++f)
         heads_[f].train(h, index, shares, group(), totals[f]);
-      progress.update(start + shares.total(), progress.due() ? words(totals[0]) : "");
+      progress.update(start + shares.total(), progress.due() ? words(totals[0][0]) : "");
     }
     return totals;
   }
@@ -349,34 +275,50 @@ class LinearProbe::Impl {
     return model_->encode(views);
   }
 
-  std::vector<Totals> test_epoch(int64_t number) {
-    // Test views are the same each epoch, and so are their features where nothing in the encoder
-    // moves.
-    if (!frozen() || !test_features_.defined())
-      test_features_ =
-          embed_test_views(model_, test_, run_, label("test", number), FeatureKind::kH);
-    auto totals = new_totals();
-    if (!test_features_.defined()) return totals;  // interrupted
-    const dist::Shares shares(test_.size(), group());
-    for (size_t f = 0; f < heads_.size(); ++f) heads_[f].test(test_features_, shares, totals[f]);
-    return totals;
+  // Tests every head on a set's test views. Their features are the same each epoch, and kept in
+  // `features`, where nothing in the encoder moves. Adds nothing once the ranks stop.
+  void test_on(const data::ImageSet& set,
+               void (LinearHeads::*test)(const torch::Tensor&, const dist::Shares&,
+                                         std::vector<LinearTotals>&) const,
+               torch::Tensor& features, int64_t number, Totals& totals) {
+    if (!frozen() || !features.defined())
+      features = embed_test_views(model_, set, run_, label("test", number), FeatureKind::kH);
+    if (!features.defined()) return;  // interrupted
+    const dist::Shares shares(set.size(), group());
+    for (size_t f = 0; f < heads_.size(); ++f) (heads_[f].*test)(features, shares, totals[f]);
   }
 
   model::Model& model_;
-  const data::ImageSet& train_;
+  const LinearSplit split_;
   const data::ImageSet& test_;
   const LinearOptions options_;
   const augment::AugmentOptions augment_;
   const RunOptions run_;
-  std::vector<Head> heads_;
-  torch::Tensor test_features_;  // h of this rank's share of the test images, (n, F)
-  bool has_left_out_ = false;    // an image, and said so
+  std::vector<LinearHeads> heads_;  // of each factor
+  std::vector<std::vector<LinearEpoch>> of_heads_;
+  torch::Tensor train_features_;  // cached: h of all training images, or with L-BFGS of this rank's
+  torch::Tensor held_features_;   // h of this rank's share of the held-out images, (n, F)
+  torch::Tensor test_features_;   // and of the test images
+  bool has_left_out_ = false;     // an image, and said so
 };
 
 core::NamedValues scores_of(const LinearEpoch& epoch) {
-  return {{"train_loss", epoch.train_loss},  {"train_acc@1", epoch.train_top1},
-          {"train_acc@5", epoch.train_top5}, {"test_loss", epoch.test_loss},
-          {"test_acc@1", epoch.test_top1},   {"test_acc@5", epoch.test_top5}};
+  core::NamedValues scores = {{"train_loss", epoch.train_loss},  {"train_acc@1", epoch.train_top1},
+                              {"train_acc@5", epoch.train_top5}, {"test_loss", epoch.test_loss},
+                              {"test_acc@1", epoch.test_top1},   {"test_acc@5", epoch.test_top5},
+                              {"class_acc@1", epoch.class_top1}};
+  if (!std::isnan(epoch.held_top1)) {
+    scores.insert(scores.end(), {{"held_out_loss", epoch.held_loss},
+                                 {"held_out_acc@1", epoch.held_top1},
+                                 {"held_out_acc@5", epoch.held_top5}});
+  }
+  return scores;
+}
+
+bool is_better(const LinearEpoch& a, const LinearEpoch& b) {
+  if (std::isnan(a.held_top1)) return a.test_top1 > b.test_top1;
+  if (a.held_top1 != b.held_top1) return a.held_top1 > b.held_top1;
+  return a.held_loss < b.held_loss || (std::isnan(b.held_loss) && !std::isnan(a.held_loss));
 }
 
 LinearProbe::LinearProbe(model::Model& model, const data::ImageSet& train,
@@ -388,6 +330,16 @@ LinearProbe::~LinearProbe() = default;
 
 std::optional<std::vector<LinearEpoch>> LinearProbe::epoch(int64_t number) {
   return impl_->epoch(number);
+}
+
+const std::vector<std::vector<LinearEpoch>>& LinearProbe::heads() const { return impl_->heads(); }
+
+NamedTensors LinearProbe::classifier(size_t factor, int64_t head) const {
+  return impl_->classifier(factor, head);
+}
+
+std::optional<std::vector<Predictions>> LinearProbe::predict(const std::vector<int64_t>& heads) {
+  return impl_->predict(heads);
 }
 
 NamedTensors LinearProbe::state() const { return impl_->state(); }

@@ -17,8 +17,8 @@ TEST(LinearDefaults, AreThoseOfTheReference) {
   EXPECT_EQ(c.model_path, "results/STL/mine/model_400.pt");
   EXPECT_EQ(c.linear.batch_size, 512);
   EXPECT_EQ(c.linear.epochs, 100);
-  EXPECT_EQ(c.linear.lr, 1e-3);
-  EXPECT_EQ(c.linear.weight_decay, 1e-6);
+  EXPECT_EQ(c.linear.lr, std::vector<double>{1e-3});
+  EXPECT_EQ(c.linear.weight_decay, std::vector<double>{1e-6});
   EXPECT_EQ(c.linear.bn, eval::BatchNormMode::kTrain);
   EXPECT_EQ(c.linear.seed, 1234u);
   EXPECT_EQ(c.data.dataset, data::DataSetKind::kStl);
@@ -72,6 +72,56 @@ TEST(LinearYaml, ComesBackTheSame) {
     EXPECT_EQ(second.txt, first.txt);
     EXPECT_EQ(second.linear.bn, first.linear.bn);
   }
+}
+
+TEST(LinearLists, GiveHeadsToChooseFrom) {
+  const LinearConfig c =
+      *linear({"--model_path", "a.pt", "--lr", ".1,.03,.01", "--weight_decay", "0,1e-6"});
+  EXPECT_EQ(c.linear.lr, (std::vector<double>{.1, .03, .01}));
+  EXPECT_EQ(c.linear.weight_decay, (std::vector<double>{0, 1e-6}));
+  EXPECT_EQ(c.linear.num_heads(), 6);
+  EXPECT_EQ(c.linear.lr_of(4), .03);
+  EXPECT_EQ(c.linear.weight_decay_of(4), 1e-6);
+  EXPECT_THAT(to_yaml(c), HasSubstr("lr: 0.1,0.03,0.01\n"));
+  EXPECT_THAT(to_yaml(*linear({"--model_path", "a.pt"})), HasSubstr("lr: 0.001\n"));
+  for (const std::string line : {"lr: .1,.03\n", "lr: [.1, .03]\n"}) {
+    const YamlFile file("model_path: a.pt\n" + line);
+    EXPECT_EQ(linear({"--config", file.path()})->linear.lr, (std::vector<double>{.1, .03}));
+  }
+  for (const std::string bad : {".1,.1", ".1,", "0,.1", "x", ".1 .2"}) {
+    EXPECT_EQ(linear_error({"--model_path", "a.pt", "--lr", bad}),
+              "--lr: found '" + bad +
+                  "', expected a number > 0, or several that differ with commas between them, "
+                  "such as .1,.03");
+  }
+}
+
+TEST(LinearCache, NeedsFeaturesThatStay) {
+  const std::vector<std::string> fixed = {"--model_path", "a.pt",      "--bn",
+                                          "eval",         "--augment", "none"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), fixed.begin(), fixed.end());
+    return more;
+  };
+  EXPECT_TRUE(linear(with({"--cache"}))->linear.cache);
+  const LinearConfig lbfgs = *linear(with({"--optimizer", "lbfgs", "--epochs", "7"}));
+  EXPECT_TRUE(lbfgs.linear.cache);
+  EXPECT_EQ(lbfgs.linear.epochs, 1);
+  for (const std::string left_out : {"train", "simclr"}) {
+    auto words = with({"--cache"});
+    words.insert(words.end(), {left_out == "train" ? "--bn" : "--augment", left_out});
+    EXPECT_THAT(linear_error(words), HasSubstr("give --bn eval --augment none"));
+  }
+  EXPECT_THAT(linear_error({"--model_path", "a.pt", "--optimizer", "lbfgs"}),
+              testing::StartsWith("--optimizer lbfgs embeds each image once"));
+  EXPECT_THAT(linear_error(with({"--optimizer", "lbfgs", "--lr", ".1,.2"})),
+              HasSubstr("--optimizer lbfgs has no learning rate"));
+}
+
+TEST(LinearPredict, ImpliesFiles) {
+  const LinearConfig c = *linear({"--model_path", "a.pt", "--predict"});
+  EXPECT_TRUE(c.predict && c.txt);
+  EXPECT_THAT(to_yaml(c), Not(HasSubstr("predict")));
 }
 
 TEST(LinearCheckData, NeedsNoModel) {

@@ -111,7 +111,7 @@ TEST(FeatureBank, RefusesImagesOfTwoSizes) {
 
 TEST(LinearProbe, LearnsAColourThatAnyEncoderShows) {
   model::Model model = small_model();
-  const auto epochs = probe(model, {.epochs = 25, .batch_size = 25, .lr = 1e-2});
+  const auto epochs = probe(model, {.epochs = 25, .batch_size = 25, .lr = {1e-2}});
   ASSERT_EQ(epochs.size(), 25u);
   EXPECT_EQ(epochs.front().epoch, 1);
   EXPECT_EQ(epochs.back().epoch, 25);
@@ -126,7 +126,7 @@ TEST(LinearProbe, NumbersOfTheUntrainedClassifierAreItsOwn) {
   // test features.
   model::Model model = small_model();
   const auto epochs =
-      probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval});
+      probe(model, {.epochs = 2, .batch_size = 16, .lr = {0}, .bn = BatchNormMode::kEval});
   EXPECT_EQ(epochs[0].test_loss, epochs[1].test_loss);
   EXPECT_EQ(epochs[0].test_top1, epochs[1].test_top1);
   EXPECT_NE(epochs[0].train_loss, epochs[1].train_loss)
@@ -134,7 +134,7 @@ TEST(LinearProbe, NumbersOfTheUntrainedClassifierAreItsOwn) {
   augment::AugmentOptions none;
   none.recipe = augment::Recipe::kNone;
   const auto plain =
-      probe(model, {.epochs = 2, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval}, 2, none);
+      probe(model, {.epochs = 2, .batch_size = 16, .lr = {0}, .bn = BatchNormMode::kEval}, 2, none);
   EXPECT_NEAR(plain[0].train_loss, plain[1].train_loss, 1e-6);
   EXPECT_EQ(plain[0].test_loss, epochs[0].test_loss);
 }
@@ -144,7 +144,7 @@ TEST(LinearProbe, TrainingAndTestNumbersAgreeOnTheSameViews) {
   model::Model model = small_model();
   augment::AugmentOptions none;
   none.recipe = augment::Recipe::kNone;
-  const LinearOptions options{.epochs = 1, .batch_size = 16, .lr = 0, .bn = BatchNormMode::kEval};
+  const LinearOptions options{.epochs = 1, .batch_size = 16, .lr = {0}, .bn = BatchNormMode::kEval};
   LinearProbe probe(model, set, set, options, none, RunOptions{});
   const auto results = probe.epoch(1).value();
   ASSERT_EQ(results.size(), 2u);
@@ -160,7 +160,7 @@ TEST(LinearProbe, LearnsEveryFactorOnOneEncoder) {
   augment::AugmentOptions none;
   none.recipe = augment::Recipe::kNone;
   const LinearOptions options{
-      .epochs = 25, .batch_size = 25, .lr = 0.1, .bn = BatchNormMode::kEval};
+      .epochs = 25, .batch_size = 25, .lr = {0.1}, .bn = BatchNormMode::kEval};
   const auto epochs = probe(model, options, 2, none, /*factor=*/1);
   EXPECT_GT(epochs.back().test_top1, 95);
 }
@@ -206,7 +206,7 @@ TEST(LinearProbe, SeedAloneDecidesTheNumbers) {
 class ResumedProbe : public ::testing::TestWithParam<BatchNormMode> {
  protected:
   const ToySet train_{100, 1}, test_{30, 2};
-  const LinearOptions options_{.epochs = 3, .batch_size = 16, .lr = 1e-2, .bn = GetParam()};
+  const LinearOptions options_{.epochs = 3, .batch_size = 16, .lr = {1e-2}, .bn = GetParam()};
 
   LinearProbe probe(model::Model& model) const {
     return LinearProbe(model, train_, test_, options_, colour_keeping(), RunOptions{});

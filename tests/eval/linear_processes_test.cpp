@@ -49,7 +49,7 @@ TEST(LinearProcesses, WithFrozenBatchNormTheyAreOne) {
       augment::AugmentOptions augment;
       augment.crop_size = 16;
       const LinearOptions options{
-          .epochs = 3, .batch_size = 12, .lr = 1e-2, .bn = BatchNormMode::kEval};
+          .epochs = 3, .batch_size = 12, .lr = {1e-2}, .bn = BatchNormMode::kEval};
       auto model = small_model(), model_alone = small_model();
       LinearProbe ranks(model, train, test, options, augment, run_of(shared(group)));
       LinearProbe alone(model_alone, train, test, options, augment, run_of(dist::alone()));
@@ -84,7 +84,7 @@ TEST(LinearProcesses, WithTrainedBatchNormTwoRanksAreTwoHalfBatches) {
     augment::AugmentOptions none;
     none.recipe = augment::Recipe::kNone;
     const LinearOptions options{
-        .epochs = 1, .batch_size = 12, .lr = 1e-2, .bn = BatchNormMode::kTrain};
+        .epochs = 1, .batch_size = 12, .lr = {1e-2}, .bn = BatchNormMode::kTrain};
     auto model = small_model(), expected_model = small_model();
     LinearProbe probe(model, set, set, options, none, run_of(shared(group)));
     const auto before = copy_of(probe.state());
@@ -118,7 +118,8 @@ TEST(LinearProcesses, WithTrainedBatchNormTwoRanksAreTwoHalfBatches) {
     auto weight = tensor_of(before, "classifier.0.weight").requires_grad_();
     auto bias = tensor_of(before, "classifier.0.bias").requires_grad_();
     torch::optim::Adam adam(
-        {weight, bias}, torch::optim::AdamOptions(options.lr).weight_decay(options.weight_decay));
+        {weight, bias},
+        torch::optim::AdamOptions(options.lr_of(0)).weight_decay(options.weight_decay_of(0)));
     {
       const torch::AutoGradMode with_grad(true);
       const auto loss =
@@ -129,7 +130,7 @@ TEST(LinearProcesses, WithTrainedBatchNormTwoRanksAreTwoHalfBatches) {
     // Adam's first step shows a gradient's sign alone; its moments show the
     // gradient.
     const auto first_moment = tensor_of(probe.state(), "adam_first.0.weight");
-    const auto expected = .1 * (weight.grad() + options.weight_decay * weight);
+    const auto expected = .1 * (weight.grad() + options.weight_decay_of(0) * weight);
     EXPECT_TRUE(torch::allclose(first_moment, expected, 1e-4, 1e-6))
         << (first_moment - expected).abs().max().item<double>();
     for (const auto& [name, tensor] : probe.state()) dist::check_same(group, tensor, name);

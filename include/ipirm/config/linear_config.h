@@ -27,6 +27,7 @@ struct LinearConfig {
   bool txt = false;                            // write result.txt and the state
   bool overwrite = false;                      // replace an earlier result
   bool resume = false;                         // go on with an earlier one; after parsing txt too
+  bool predict = false;                        // write predictions.csv; after parsing txt too
   bool check_data = false;                     // only read all images and list what is wrong
   core::DeviceChoice device;
   bool deterministic = false;  // the same bits again on a GPU too
