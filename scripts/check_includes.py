@@ -22,17 +22,18 @@ MAY_INCLUDE = {
     "eval": {"metrics", "model", "data", "augment", "dist"},
     "train": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval"},
     "observe": {"train", "checkpoint", "data"},  # the records of train, and what they are made of
+    "inspect": {"partition", "data"},
     "config": set(),  # and the options.h of every room
-    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "metrics", "eval", "train", "observe", "config"},
+    "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "metrics", "eval", "train", "observe", "inspect", "config"},
     "bin": {"app", "config"},
 }
 # Outside libraries that belong to some rooms alone.
 LIBRARIES = {
-    r"<opencv2/": {"data"},
+    r"<opencv2/": {"data", "inspect"},
     r"<spdlog/": {"core"},
     r"<CLI/": {"config"},
     r"<yaml-cpp/": {"config"},
-    r"<nlohmann/": {"observe", "app"},
+    r"<nlohmann/": {"observe", "inspect", "app"},
 }
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60

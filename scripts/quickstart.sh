@@ -15,7 +15,7 @@ case ${1:-} in
   *) echo "quickstart.sh: unknown argument '$1'; for other settings use $bin/ipirm-train --config configs/quickstart.yaml" >&2
     exit 2 ;;
 esac
-scripts/setup.sh ipirm-train ipirm-linear
+scripts/setup.sh ipirm-train ipirm-linear ipirm-inspect
 
 begin=$SECONDS
 export BIN=$bin
@@ -51,10 +51,13 @@ printf '%s\n' "search $flags" "random $flags --partition_source random" "baselin
   xargs -P 3 -I{} bash -c 'one_arm $1' _ {}
 
 python3 scripts/compare.py "${arms[@]/#/$runs/quickstart-}" --linear "$linear"
+"$bin/ipirm-inspect" "$runs/quickstart-search" --against "$runs/quickstart-random" "$runs/quickstart-baseline" \
+  --workers 1 --device cpu --log_level warning
 cat <<END
 kNN, linear: test accuracy of a vote of neighbours and of a linear classifier (chance: 10 % for the digit). nats: what the partitions
 that the training used share with a factor (mutual information; all of the hue would be 2.30).
 One seed. Three seeds and further controls: scripts/evidence.sh, and configs/README.md.
 Of one run: python3 scripts/summarize.py $runs/quickstart-search
+To look at, and to send: $runs/quickstart-search/inspect/report.html
 time of this call after the set-up: $((SECONDS - begin)) s
 END

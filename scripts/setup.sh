@@ -16,7 +16,7 @@ NUMPY_VERSION=2.2.6
 # Of the CUDA that torch was built with; pip would pair nvcc with newer parts, which do not fit it.
 NVCC=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-cuda-cccl==13.0.85)
 PACKAGES=(build-essential cmake ninja-build libopencv-dev libcli11-dev libspdlog-dev libyaml-cpp-dev
-  libjpeg-dev libtiff-dev libgloo-dev libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
+  libjpeg-dev libtiff-dev libgloo-dev libjs-dygraphs libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
 
 say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
 stop() { printf '[setup] error: %s\n' "$*" >&2; exit 2; }
