@@ -49,6 +49,18 @@ TEST(Crc32c, HasThePublishedValues) {
   EXPECT_EQ(crc32c("TensorBoard"), slow_crc32c("TensorBoard"));
 }
 
+// The bytes that TensorBoard's own EventFileWriter makes of the same events.
+TEST(Events, HaveTheBytesOfTensorBoardsWriter) {
+  EXPECT_EQ(hex(record_of(version_event(1.5))),
+            "1800000000000000a37f4b22"
+            "09000000000000f83f1a0d627261696e2e4576656e743a32"
+            "2a28646c");
+  EXPECT_EQ(hex(record_of(scalars_event({.wall_time = 1.5, .step = 300}, {{"loss", .25}}))),
+            "1b000000000000001a0d9e13"
+            "09000000000000f83f10ac022a0d0a0b0a046c6f7373150000803e"
+            "9908deed");
+}
+
 class EventFilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
