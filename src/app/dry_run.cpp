@@ -165,9 +165,9 @@ void DryRun::try_embedding() {
   auto options = config_.maximize;
   options.mixup = false;
   const double seconds = seconds_of([&] {
-    train::embed_views(state_.model, some, options, 0, config_.train.batch_size, config_.train.bf16)
-        .z1.sum()
-        .item<double>();
+    const auto bank = train::embed_views(state_.model, some, options, 0, config_.train.batch_size,
+                                         config_.train.bf16);
+    if (bank.z1.defined()) bank.z1.sum().item<double>();  // waits for the device
   });
   costs_.image = seconds / static_cast<double>(2 * some.set->size());
 }

@@ -30,7 +30,7 @@ int64_t number_in(const std::string& name) {
   return std::regex_match(name, found, kName) ? std::stoll(found[1]) : 0;
 }
 
-void remove(const fs::path& file) {
+void remove_file(const fs::path& file) {
   std::error_code error;
   fs::remove(file, error);
   if (error) {
@@ -73,7 +73,7 @@ void EventFiles::append(const std::string& event) {
 void EventFiles::clear() {
   open_.reset();
   files_.clear();
-  for (const auto& name : names_in_folder()) remove(folder_ / name);
+  for (const auto& name : names_in_folder()) remove_file(folder_ / name);
 }
 
 checkpoint::StateDict EventFiles::state() const {
@@ -90,7 +90,7 @@ void EventFiles::load(checkpoint::SavedTensors& saved) {
   open_.reset();
   files_.clear();
   for (const auto& name : names_in_folder())
-    if (!saved.holds(kPrefix + name)) remove(folder_ / name);
+    if (!saved.holds(kPrefix + name)) remove_file(folder_ / name);
   for (const auto& [key, size] : saved.take_all(kPrefix)) {
     const auto name = key.substr(std::char_traits<char>::length(kPrefix));
     if (number_in(name) == 0 || size.numel() != 1 || size.scalar_type() != torch::kInt64) {

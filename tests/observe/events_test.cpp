@@ -49,8 +49,8 @@ TEST(Crc32c, HasThePublishedValues) {
   EXPECT_EQ(crc32c("TensorBoard"), slow_crc32c("TensorBoard"));
 }
 
-// The bytes that TensorBoard's own EventFileWriter makes of the same events.
-TEST(Events, HaveTheBytesOfTensorBoardsWriter) {
+// Golden bytes, encoded by hand from the format's description and checksummed by another program.
+TEST(Events, HaveTheFormatsBytes) {
   EXPECT_EQ(hex(record_of(version_event(1.5))),
             "1800000000000000a37f4b22"
             "09000000000000f83f1a0d627261696e2e4576656e743a32"
