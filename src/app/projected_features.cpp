@@ -2,6 +2,7 @@
 #include "app/projected_features.h"
 
 #include <ATen/ops/linalg_eigh.h>
+#include <torch/utils.h>
 
 #include "app/first_images.h"
 #include "ipirm/dist/collect.h"

@@ -1,6 +1,8 @@
 // Chooses an environment's images by their certainty, and draws them.
 #include "observe/contact_sheet.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cstdint>
 
