@@ -18,7 +18,7 @@ NVCC=(nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88 nv
 PACKAGES=(build-essential cmake ninja-build libopencv-dev libcli11-dev libspdlog-dev libyaml-cpp-dev
   libjpeg-dev libtiff-dev libgloo-dev libjs-dygraphs libgtest-dev libgmock-dev libbenchmark-dev nlohmann-json3-dev zlib1g-dev clang-format-14 python3 python3-venv curl ca-certificates)
 
-say() { printf '\033[1m[setup]\033[0m %s\n' "$*"; }
+say() { if [[ -t 1 && -z ${NO_COLOR:-} ]]; then printf '\033[1m[setup]\033[0m %s\n' "$*"; else printf '[setup] %s\n' "$*"; fi; }
 stop() { printf '[setup] error: %s\n' "$*" >&2; exit 2; }
 # Runs a step with its output in a log file; shows the end of it only when the step fails.
 quietly() {

@@ -30,9 +30,9 @@ void check_settings_unchanged(const std::filesystem::path& config_file, const st
                               const std::string& defaults,
                               const std::set<std::string>& may_change_too) {
   static const std::set<std::string> kMayChange = {
-      "epochs",      "workers",   "save_every", "save_minutes",    "eval_every",
-      "log_every",   "max_steps", "device",     "results_root",    "data_root",
-      "factors_csv", "log_level", "name",       "downstream_root", "dist_timeout"};
+      "epochs",    "workers",         "save_every",   "save_minutes", "eval_every",  "log_every",
+      "max_steps", "device",          "results_root", "data_root",    "factors_csv", "log_level",
+      "name",      "downstream_root", "dist_timeout", "tensorboard"};
   auto before = settings(core::read_file(config_file, kMaxConfigBytes));
   before.merge(settings(defaults));  // what the file names stays
   const auto after = settings(now);

@@ -11,10 +11,13 @@
 #include <optional>
 
 #include "app/data_checks.h"
+#include "app/dry_run.h"
 #include "app/features.h"
 #include "app/image_sizes.h"
 #include "app/processes.h"
+#include "app/projected_features.h"
 #include "app/resume.h"
+#include "app/run_end.h"
 #include "app/train_parts.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
@@ -26,7 +29,9 @@
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/dist/share.h"
+#include "ipirm/observe/event_files.h"
 #include "ipirm/observe/partition_files.h"
+#include "ipirm/observe/tensorboard.h"
 #include "ipirm/observe/text_files.h"
 #include "ipirm/train/run_folder.h"
 #include "ipirm/train/state_store.h"
@@ -92,10 +97,11 @@ train::ExistingRun existing_run(const config::TrainConfig& config) {
   return config.overwrite ? train::ExistingRun::kOverwrite : train::ExistingRun::kRefuse;
 }
 
-// Rank 0's hold of the run's folder and its texts. The other ranks have none.
+// Rank 0's hold of the run's folder, its texts and its event files. The other ranks have none.
 struct Results {
   std::unique_ptr<train::RunFolder> folder;
   std::shared_ptr<observe::TextFiles> texts;
+  std::shared_ptr<observe::EventFiles> events;
 };
 
 // Throws UserError where the folder holds another run.
@@ -107,21 +113,27 @@ std::optional<Results> open_results(const config::TrainConfig& config, const fs:
     check_settings_unchanged(path / "config.yaml", yaml, to_yaml(config::TrainConfig()));
   auto folder = std::make_unique<train::RunFolder>(path, existing_run(config));
   return Results{std::move(folder),
-                 std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume)};
+                 std::make_shared<observe::TextFiles>(path, /*keep=*/config.resume),
+                 std::make_shared<observe::EventFiles>(path)};
 }
 
-// The store of the run's state: in rank 0 of the texts too.
+// The store of the run's state: in rank 0 of the texts and events too, also where this call writes
+// no events, since a call before it may have.
 std::unique_ptr<train::StateStore> make_store(const fs::path& path, train::RunState& state,
                                               const std::optional<Results>& results) {
   auto parts = train::parts_of(state);
-  if (results) parts.push_back(results->texts);
+  if (results) {
+    parts.push_back(results->texts);
+    parts.push_back(results->events);
+  }
   return std::make_unique<train::StateStore>(path, std::move(parts), results.has_value());
 }
 
 // Goes on from the folder's newest state: false where there is none yet.
-bool resume(train::RunState& state, train::StateStore& store, observe::TextFiles& texts) {
+bool resume(train::RunState& state, train::StateStore& store, const Results& results) {
   if (!store.load()) {
-    texts.clear();
+    results.texts->clear();
+    results.events->clear();
     core::log_info("nothing to resume here yet: starting from the beginning");
     return false;
   }
@@ -205,26 +217,42 @@ bool train_in(const std::shared_ptr<dist::Group>& group, const config::TrainConf
   if (config.sync_bn && !group->is_alone()) state.model->synchronise_batch_norm(group);
   check_processes_alike(*group, yaml, {{"data", data::to_text(*state.data)}});
   const auto results = open_results(config, path, yaml, *group);
-  auto parts = make_parts(config, data.sets, data.views, device, path,
-                          results ? results->texts.get() : nullptr, state);
+  RunFiles files{.folder = path};
+  if (results) files = {path, results->texts.get(), results->events.get()};
+  auto parts = make_parts(config, data.sets, data.views, device, files, state);
   const auto store = make_store(path, state, results);
-  const bool resumed = results && config.resume && resume(state, *store, *results->texts);
+  const bool resumed = results && config.resume && resume(state, *store, *results);
   train::share_state(state, *group);
   train::Trainer trainer(config.train, config.maximize.num_env, std::move(parts), data.views, state,
                          *store, device);
   if (results) {
     results->folder->write_config(yaml);
     results->folder->write_samples(*data.sets.train, /*replace=*/!resumed);
+    if (config.tensorboard && results->events->empty())
+      results->events->append(observe::settings_event(yaml));
   }
   say_what_is_run(config, device, state.model, data.counts, path);
   if (!group->is_alone()) core::log_info(core::cat(group->size(), " processes"));
-  return trainer.run();
+  const bool done = trainer.run();
+  if (done && config.tensorboard)
+    project_features(state.model, data.sets, evaluation_options(config, data.views, device), path);
+  return done;
+}
+
+// --dry_run, by one process.
+int try_run(const config::TrainConfig& config, torch::Device device, const fs::path& path) {
+  const auto data = open_data(config, device, dist::alone());
+  if (core::interrupted()) return kExitInterrupted;
+  auto state = first_state(config, *data.sets.train, device, /*resuming=*/false);
+  say_what_is_run(config, device, state.model, data.counts, path);
+  say_what_a_run_takes(config, data.sets, data.views, state, device, path);
+  return kExitOk;
 }
 
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
-  const auto launch = introduce(config.log_level);
+  const auto launch = introduce(config.quiet ? core::LogLevel::kWarning : config.log_level);
   for (const auto& warning : config.warnings) core::log_warning(warning);
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/false);
@@ -235,17 +263,20 @@ int run_train(const config::TrainConfig& config) {
   set_arithmetic(device, {.precision = config.precision,
                           .deterministic = config.deterministic,
                           .sizes_vary = config.loss.mixup.on});
-  const auto group = join(launch, device, config.dist_timeout);
-  dist::check_divides(config.train.batch_size, *group);
   const auto path =
       fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;
+  if (config.dry_run) return try_run(config, device, path);
+  const auto group = join(launch, device, config.dist_timeout);
+  dist::check_divides(config.train.batch_size, *group);
   const bool done = train_in(group, config, device, path);
   const bool stopped = !done && group->agreement().stop();
   leave(*group);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-  if (done)
+  if (done) {
     core::log_info(
         core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
+    if (launch.rank == 0) say_what_came_out(config, path);
+  }
   return stopped ? kExitInterrupted : kExitOk;
 }
 

@@ -9,20 +9,30 @@
 #include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/partition_files.h"
 #include "ipirm/observe/reference_texts.h"
+#include "ipirm/observe/tensorboard.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
 namespace {
 
 // Everyone who is told what happens in the run. Files come first: what they refuse is not said.
-train::Observers observers_of(const fs::path& folder, observe::TextFiles* texts,
+train::Observers observers_of(const config::TrainConfig& config, const RunFiles& files,
+                              const train::ViewSource& views, torch::Device device,
                               const train::RunState& state) {
-  if (!texts) return {};
-  return train::Observers({std::make_shared<observe::PartitionFiles>(folder, state.data),
-                           std::make_shared<observe::ReferenceTexts>(texts->open("log.txt"),
-                                                                     texts->open("knn_result.txt")),
-                           std::make_shared<observe::MetricsLines>(texts->open("metrics.jsonl")),
-                           std::make_shared<observe::Console>()});
+  if (!files.texts) return {};
+  auto& texts = *files.texts;
+  std::vector<std::shared_ptr<train::Observer>> observers = {
+      std::make_shared<observe::PartitionFiles>(files.folder, state.data),
+      std::make_shared<observe::ReferenceTexts>(texts.open("log.txt"),
+                                                texts.open("knn_result.txt")),
+      std::make_shared<observe::MetricsLines>(texts.open("metrics.jsonl"))};
+  if (config.tensorboard) {
+    observers.push_back(std::make_shared<observe::TensorBoard>(
+        [events = files.events](const std::string& event) { events->append(event); },
+        observe::TensorBoardOptions{config.train.batch_size, device, views.set}));
+  }
+  observers.push_back(std::make_shared<observe::Console>(observe::console_options()));
+  return train::Observers(std::move(observers));
 }
 
 std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::TrainConfig& config,
@@ -31,12 +41,7 @@ std::vector<std::unique_ptr<eval::Evaluation>> evaluations_of(const config::Trai
                                                               torch::Device device) {
   std::vector<std::unique_ptr<eval::Evaluation>> evaluations;
   if (!sets.test) return evaluations;
-  const eval::RunOptions run{device,
-                             config.train.bf16,
-                             views.loader,
-                             config.train.batch_size,
-                             config.augment.crop_size,
-                             views.group};
+  const auto run = evaluation_options(config, views, device);
   evaluations.push_back(eval::make_knn_evaluation(sets.labelled, sets.test, config.knn, run));
   if (config.evaluation == eval::EvaluationKind::kMetrics) {
     evaluations.push_back(
@@ -61,17 +66,26 @@ std::unique_ptr<train::PartitionSource> source_of(const config::TrainConfig& con
 
 }  // namespace
 
+eval::RunOptions evaluation_options(const config::TrainConfig& config,
+                                    const train::ViewSource& views, torch::Device device) {
+  return {device,
+          config.train.bf16,
+          views.loader,
+          config.train.batch_size,
+          config.augment.crop_size,
+          views.group};
+}
+
 train::TrainerParts make_parts(const config::TrainConfig& config, const data::DataSets& sets,
                                const train::ViewSource& views, torch::Device device,
-                               const fs::path& folder, observe::TextFiles* texts,
-                               const train::RunState& state) {
+                               const RunFiles& files, const train::RunState& state) {
   return {.step = train::make_step(config.loss, {.retain_group = config.train.retain_group,
                                                  .bf16 = config.train.bf16,
                                                  .seed = config.train.seed,
                                                  .group = views.group}),
           .source = source_of(config, views),
           .evaluations = evaluations_of(config, sets, views, device),
-          .observers = observers_of(folder, texts, state)};
+          .observers = observers_of(config, files, views, device, state)};
 }
 
 }  // namespace ipirm::app

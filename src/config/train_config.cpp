@@ -120,11 +120,20 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
   group.number("save_minutes", &c.train.save_minutes, at_least(0),
                "minutes between saved states within an epoch or a search; 0: none");
   group.number("log_every", &c.train.log_every, count_from(1), "steps between lines of log.txt");
+  group.flag("tensorboard", &c.tensorboard,
+             "write curves, settings and sheets of the partitions for TensorBoard, too");
   group.text("name", "NAME", &c.name,
              "folder of the run (default: ipirm, or baseline with --baseline)");
   group.text("results_root", "DIR", &c.results_root, "results go to DIR/DATASET/NAME");
   group.flag_of_call("overwrite", &c.overwrite, "replace the run that the folder holds");
   group.flag_of_call("resume", &c.resume, "go on with the run that the folder holds");
+}
+
+void add_call_fields(std::vector<Field>& fields, TrainConfig& c) {
+  Group group(fields, "Run");
+  group.flag_of_call("quiet", &c.quiet, "show warnings and errors alone");
+  group.flag_of_call("dry_run", &c.dry_run,
+                     "only say what the run would take, need and write, from a few steps");
 }
 
 // The reference's command lines may hold these; no code reads them there, and none here.
@@ -148,6 +157,7 @@ std::vector<Field> fields_of(TrainConfig& c) {
   add_maximization_fields(fields, c);
   add_result_fields(fields, c);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
+  add_call_fields(fields, c);
   add_process_fields(fields, c);
   add_ignored_fields(fields, c);
   return fields;
@@ -237,6 +247,10 @@ void check(const TrainConfig& c) {
                       "more are possible with --baseline"));
   refuse_if(c.overwrite && c.resume,
             "--overwrite and --resume contradict each other: give one of the two");
+  refuse_if(
+      c.dry_run && c.resume,
+      "--dry_run tries a run from its start, but --resume goes on with one: remove one of the "
+      "two");
   refuse_if(c.data.root.empty(), "--data_root is empty: name a folder, '.' for the current one");
   refuse_if(c.results_root.empty(),
             "--results_root is empty: name a folder, '.' for the current one");

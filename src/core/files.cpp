@@ -204,12 +204,12 @@ void LineFile::flush() { flush_to_disk(descriptor_, path_, "write"); }
 
 LineFile::~LineFile() { file_system().close(descriptor_); }
 
-void LineFile::line(std::string_view text) {
+void LineFile::line(std::string_view text) { append(std::string(text) + '\n'); }
+
+void LineFile::append(std::string_view bytes) {
   const UninterruptedWrite uninterrupted;
-  std::string whole(text);
-  whole += '\n';
-  write_all(descriptor_, path_, whole.data(), whole.size());
-  size_ += whole.size();
+  write_all(descriptor_, path_, bytes.data(), bytes.size());
+  size_ += bytes.size();
 }
 
 void LineFile::truncate_to(uint64_t size) {

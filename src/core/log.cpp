@@ -7,6 +7,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "ipirm/core/error.h"
@@ -25,9 +26,15 @@ void clear_progress_line() {
   g_line_shown = false;
 }
 
+// https://no-color.org: any value but an empty one.
+bool without_colour() {
+  const char* const value = std::getenv("NO_COLOR");
+  return value != nullptr && *value != '\0';
+}
+
 spdlog::logger& logger(bool problem) {
-  static const auto make = [](const char* name, std::shared_ptr<spdlog::sinks::sink> sink,
-                              const char* pattern) {
+  static const auto make = [](const char* name, auto sink, const char* pattern) {
+    if (without_colour()) sink->set_color_mode(spdlog::color_mode::never);
     sink->set_pattern(pattern);
     auto target = std::make_shared<spdlog::logger>(name, std::move(sink));
     target->set_level(spdlog::level::info);

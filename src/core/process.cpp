@@ -1,11 +1,13 @@
-// Checks by trying: descriptors are opened, threads are started.
+// Checks by trying: descriptors are opened, threads are started. Memory as the kernel counts it.
 #include "ipirm/core/process.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <condition_variable>
+#include <fstream>
 #include <mutex>
 #include <new>
 #include <system_error>
@@ -55,6 +57,19 @@ void check_threads(int count) {
           refused,
           "); lower --workers or OMP_NUM_THREADS, raise the limit (ulimit -u), or free some "
           "memory"));
+}
+
+int64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");  // pages: all, resident, ...
+  int64_t all = 0, resident = 0;
+  if (!(file >> all >> resident)) return 0;
+  return resident * int64_t{::sysconf(_SC_PAGESIZE)};
+}
+
+int64_t peak_resident_bytes() {
+  rusage usage = {};
+  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return int64_t{usage.ru_maxrss} * 1024;
 }
 
 }  // namespace ipirm::core

@@ -1,6 +1,8 @@
 // Puts records into lines for people.
 #include "ipirm/observe/console.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 
 #include "ipirm/core/error.h"
@@ -34,9 +36,16 @@ void Console::step(const train::StepRecord& record) {
 }
 
 void Console::epoch(const train::EpochRecord& record) {
-  core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  loss ",
-                           core::with_digits(record.mean_loss, 4), "  ",
-                           core::with_digits(record.samples_per_second, 0), " samples/s"));
+  const auto now = std::chrono::steady_clock::now();
+  const bool due =
+      !shown_ || std::chrono::duration<double>(now - *shown_).count() >= options_.epoch_interval_s;
+  if (!due && record.epoch < record.epochs) return;
+  shown_ = now;
+  core::log_info(core::cat(
+      epoch_of(record.epoch, record.epochs), "  loss ", core::with_digits(record.mean_loss, 4),
+      "  ", core::with_digits(record.samples_per_second, 0), " samples/s",
+      record.epoch < record.epochs && !record.time_left.empty() ? "  run " + record.time_left
+                                                                : std::string()));
 }
 
 void Console::maximize_pass(const train::MaximizePassRecord& record) {
@@ -63,5 +72,9 @@ void Console::evaluation(const train::EvaluationRecord& record) {
 }
 
 void Console::message(const std::string& text) { core::log_info(text); }
+
+ConsoleOptions console_options() {
+  return {.passes = false, .epoch_interval_s = ::isatty(STDOUT_FILENO) != 0 ? 0. : 10.};
+}
 
 }  // namespace ipirm::observe

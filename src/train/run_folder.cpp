@@ -18,6 +18,8 @@ bool is_run_file(const std::string& name) {
   // Weights and partitions under the reference's names too: its runs bear the names that ours do.
   static const std::regex kNames(
       "(config\\.yaml|samples\\.csv|log\\.txt|metrics\\.jsonl|knn_result\\.txt|"
+      "events\\.out\\.tfevents\\.[0-9]+\\.ipirm|"
+      "projector_(config\\.pbtxt|features\\.tsv|metadata\\.tsv|sprite\\.png)|"
       "(failed_)?state\\.pt|state_(next|previous|damaged)\\.pt|model_[0-9]+\\.pth?|"
       "GroupResults_[0-9]+(\\.txt)?\\.npy(\\.data)?)(\\.tmp)?");
   return std::regex_match(name, kNames);

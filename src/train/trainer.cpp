@@ -19,11 +19,6 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// "loss 5.1234" once a step has been read.
-std::string loss_text(const StepRecord& record) {
-  return record.terms.empty() ? "" : "loss " + core::with_digits(record.loss(), 4);
-}
-
 }  // namespace
 
 void check_batch_size(int64_t batch_size, int64_t set_size) {
@@ -46,7 +41,8 @@ Trainer::Trainer(const TrainOptions& options, int64_t num_env, TrainerParts part
       device_(device),
       copies_(device),
       steps_per_epoch_(set_size() / options.batch_size),
-      history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.log_every), device) {
+      history_(std::clamp<int64_t>(steps_per_epoch_, 1, options.log_every), device),
+      time_left_(options, steps_per_epoch_, step_->uses_partitions(), !evaluations_.empty()) {
   check_batch_size(options.batch_size, set_size());
   for (const auto& factor : views_.set->factors())
     factors_.push_back({factor.name, torch::tensor(factor.values, torch::kInt64)});
@@ -120,7 +116,7 @@ bool Trainer::minimize(int64_t epoch) {
     state_is_half_changed_ = false;
     if (plan_.log_due(position.step)) report_steps();
     save_if_due();
-    progress.update(samples(), loss_text(last_step_));
+    if (progress.due()) progress.update(samples(), progress_text());
   }
   report_steps();
   if (position.step < steps_per_epoch_) return false;
@@ -157,6 +153,13 @@ StepInput Trainer::step_input(const data::Batch& own, const torch::Tensor& order
           .step = static_cast<uint64_t>(position.step)};
 }
 
+std::string Trainer::progress_text() const {
+  std::string text;
+  if (const auto left = time_left_.at(state_.position)) text = "run " + to_text(*left);
+  if (!last_step_.terms.empty()) text += "  loss " + core::with_digits(last_step_.loss(), 4);
+  return last_evaluation_.empty() ? text : text + "  " + last_evaluation_;
+}
+
 void Trainer::share_statistics() { dist::broadcast(group(), state_.model->buffers()); }
 
 void Trainer::suggest_batch_size(torch::IntArrayRef view) {
@@ -183,6 +186,7 @@ void Trainer::report_steps() {
   const auto count = static_cast<int64_t>(steps.size());
   const double seconds = seconds_since(last_read_) / static_cast<double>(count);
   last_read_ = Clock::now();
+  time_left_.steps(count, seconds * static_cast<double>(count));
   for (int64_t i = 0; i < count; ++i) {
     const int64_t in_epoch = position.step - count + 1 + i;
     last_step_ = {.epoch = position.epoch,
@@ -208,11 +212,13 @@ void Trainer::report_steps() {
 }
 
 void Trainer::report_epoch(int64_t epoch, int64_t samples, double seconds) {
+  const auto left = time_left_.at(state_.position);
   observers_.epoch({.epoch = epoch,
                     .epochs = options_.epochs,
                     .mean_loss = state_.position.loss_sum / static_cast<double>(steps_per_epoch_),
                     .seconds = seconds,
-                    .samples_per_second = static_cast<double>(samples) / seconds});
+                    .samples_per_second = static_cast<double>(samples) / seconds,
+                    .time_left = left ? to_text(*left) : std::string()});
 }
 
 bool Trainer::maximize(int64_t epoch) {
@@ -243,6 +249,7 @@ bool Trainer::maximize(int64_t epoch) {
   record.sizes = partition::environment_sizes(record.result.logits);
   record.judgement = partition::judge(record.result.logits, factors_, before);
   record.seconds = seconds_since(start);
+  time_left_.search(record.seconds);
   observers_.maximize(record);
   state_is_half_changed_ = false;
   return true;
@@ -251,6 +258,7 @@ bool Trainer::maximize(int64_t epoch) {
 bool Trainer::evaluate(int64_t epoch) {
   // All are made before any is reported: a failure may leave no line to be written twice.
   std::vector<EvaluationRecord> records;
+  const auto start = Clock::now();
   share_statistics();
   for (const auto& evaluation : evaluations_) {
     auto results = evaluation->run(state_.model);
@@ -258,7 +266,14 @@ bool Trainer::evaluate(int64_t epoch) {
     for (auto& scores : *results)
       records.push_back({epoch, options_.epochs, evaluation->name(), std::move(scores)});
   }
-  for (const auto& record : records) observers_.evaluation(record);
+  time_left_.evaluation(seconds_since(start));
+  for (const auto& record : records) {
+    observers_.evaluation(record);
+    if (&record == &records.front() && !record.scores.scores.empty()) {
+      last_evaluation_ = core::cat(record.evaluation, " ",
+                                   core::with_digits(record.scores.scores.front().value, 2));
+    }
+  }
   return true;
 }
 

@@ -119,7 +119,7 @@ const std::vector<std::string> kEverything = [] {
       "--irm_mode v2 --irm_weight_maxim 0.2 --constrain --constrain_relax --nonorm "
       "--maximize_batch 0 --maximize_passes 9 --maximize_lr 0.25 "
       "--maximize_milestones 1,2,3 --k 50 --eval_every 2 --save_every 6 --log_every 1 "
-      "--results_root out --device cpu --deterministic --log_level off ");
+      "--results_root out --tensorboard --device cpu --deterministic --log_level off ");
   std::vector<std::string> words = {"--data_root", "/da \"ta\\ #1: {x}", "--name",
                                     "a \xc3\xa9 'b'"};
   for (std::string word; plain >> word;) words.push_back(word);

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,6 +14,7 @@
 #include "ipirm/observe/console.h"
 #include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/reference_texts.h"
+#include "ipirm/observe/run_summary.h"
 #include "ipirm/observe/text_files.h"
 
 namespace ipirm::observe {
@@ -133,6 +135,29 @@ TEST(Console, SumsASearchUp) {
   EXPECT_EQ(maximize_summary(search()), "risk -3.2500 (pass 5 of 7)  environments 3 + 5");
 }
 
+// The lines of the epochs 1 to 5 of 5.
+std::string epochs_on(Console console) {
+  testing::internal::CaptureStdout();
+  for (int64_t epoch = 1; epoch <= 5; ++epoch) {
+    console.epoch({.epoch = epoch,
+                   .epochs = 5,
+                   .mean_loss = 2,
+                   .seconds = 1,
+                   .samples_per_second = 10,
+                   .time_left = "3 s left"});
+  }
+  return testing::internal::GetCapturedStdout();
+}
+
+TEST(Console, HasALineAnEpochOrOneNowAndThen) {
+  const std::string first = "epoch 1/5  loss 2.0000  10 samples/s  run 3 s left\n",
+                    last = "epoch 5/5  loss 2.0000  10 samples/s\n";
+  EXPECT_EQ(epochs_on(Console({.epoch_interval_s = 1000})), first + last);
+  const auto all = epochs_on(Console());
+  EXPECT_TRUE(all.starts_with(first + "epoch 2/5")) << all;
+  EXPECT_EQ(std::ranges::count(all, '\n'), 5);
+}
+
 class TextFilesTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -171,6 +196,27 @@ TEST_F(TextFilesTest, AreCutBackToWhatTheStateKnows) {
   EXPECT_THAT(lines("a.txt"), ElementsAre("one", "two again"));
   EXPECT_THAT(lines("c.txt"), IsEmpty());
   EXPECT_THAT(saved.left(), IsEmpty());  // b.txt's length is nobody's any more, and no fault
+}
+
+TEST_F(TextFilesTest, AreSummedUpWithLastAndBest) {
+  {
+    TextFiles texts(folder_, /*keep=*/false);
+    MetricsLines metrics(texts.open("metrics.jsonl"));
+    metrics.step(step(1));
+    for (int64_t epoch = 1; epoch <= 3; ++epoch) {
+      const double loss[] = {0, 3, 1, 2}, accuracy[] = {0, 10, 9.5, 7};
+      metrics.epoch({.epoch = epoch, .epochs = 3, .mean_loss = loss[epoch]});
+      metrics.evaluation({epoch, 3, "knn", {"hue", false, {{"test_acc@1", accuracy[epoch]}}}});
+    }
+    metrics.maximize(search());
+  }
+  EXPECT_EQ(run_summary(folder_ / "metrics.jsonl"),
+            "                       last                best\n"
+            "loss                 2.0000  (epoch 3)   1.0000  (epoch 2)\n"
+            "knn hue  test_acc@1  7.0000  (epoch 3)  10.0000  (epoch 1)\n"
+            "partitions  1, the newest after epoch 4: 3 + 5, 0.2500 nats of hue\n");
+  std::ofstream(folder_ / "cut.jsonl") << "{\"event\":\"epo";
+  EXPECT_EQ(run_summary(folder_ / "cut.jsonl"), "");
 }
 
 }  // namespace

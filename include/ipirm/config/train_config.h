@@ -35,9 +35,12 @@ struct TrainConfig {
   bool partition_any_data = false;  // though it was made for other data
   // Samples come in the set's order; train.shuffle and maximize.shuffle are its opposite.
   bool no_shuffle = false;
-  bool overwrite = false;   // replace what the run's folder holds
-  bool resume = false;      // go on with the run that the folder holds
-  bool check_data = false;  // only read all images and list what is wrong
+  bool overwrite = false;    // replace what the run's folder holds
+  bool resume = false;       // go on with the run that the folder holds
+  bool tensorboard = false;  // event files for TensorBoard beside the other results
+  bool quiet = false;        // warnings and errors alone are shown
+  bool dry_run = false;      // only say what the run would need and write
+  bool check_data = false;   // only read all images and list what is wrong
 
   std::vector<std::string> warnings;  // for the log: a line for each setting without effect
   // Settings of the reference that no code reads, there as here.
@@ -66,8 +69,8 @@ struct TrainConfig {
 std::optional<TrainConfig> parse_train(int argc, const char* const* argv);
 
 // The settings as a YAML file: read back through --config it gives the same settings (METHOD 9).
-// --overwrite, --resume and --check_data, which are about one call and not about the run, are left
-// out.
+// --overwrite, --resume, --check_data, --quiet and --dry_run, which are about one call and not
+// about the run, are left out.
 std::string to_yaml(const TrainConfig& config);
 
 }  // namespace ipirm::config

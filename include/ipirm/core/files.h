@@ -54,8 +54,8 @@ void write_atomically(const std::filesystem::path& path, std::string_view conten
 // WriteError.
 void rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Lines appended to a file, each handed to the system at once. Throws WriteError as soon as one
-// cannot be written.
+// Lines, or other pieces, appended to a file, each handed to the system at once. Throws WriteError
+// as soon as one cannot be written.
 class LineFile {
  public:
   // keep: start after what the file holds; otherwise empty it.
@@ -64,7 +64,8 @@ class LineFile {
   LineFile(const LineFile&) = delete;
   LineFile& operator=(const LineFile&) = delete;
   void line(std::string_view text);
-  // Bytes in the file after the last line. truncate_to() brings a resumed run's file back to where
+  void append(std::string_view bytes);
+  // Bytes in the file after the last piece. truncate_to() brings a resumed run's file back to where
   // its state was saved; a file that is shorter stays as it is and a warning is logged.
   uint64_t size() const { return size_; }
   void truncate_to(uint64_t size);

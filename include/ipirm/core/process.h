@@ -1,5 +1,8 @@
-// What a program needs of the machine before it begins: its standard descriptors, and its threads.
+// What a program needs of the machine before it begins: its standard descriptors, and its threads;
+// and how much memory it has.
 #pragma once
+
+#include <cstdint>
 
 namespace ipirm::core {
 
@@ -11,5 +14,10 @@ void claim_standard_descriptors();
 // settings to lower when the system refuses one: LibTorch's thread library would later end the
 // process without a saved state. count >= 0.
 void check_threads(int count);
+
+// Memory of this process that lies in the machine's, bytes: now, and at most so far. 0 where the
+// system does not say.
+int64_t resident_bytes();
+int64_t peak_resident_bytes();
 
 }  // namespace ipirm::core

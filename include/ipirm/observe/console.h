@@ -1,7 +1,10 @@
 // What a run says to people while it runs: lines of the log.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "ipirm/train/observer.h"
 
@@ -10,6 +13,8 @@ namespace ipirm::observe {
 struct ConsoleOptions {
   // Whether each pass of a maximization has its line.
   bool passes = false;
+  // Seconds between lines of epochs, of which the first and the last are always shown; 0: all are.
+  double epoch_interval_s = 0;
 };
 
 class Console : public train::Observer {
@@ -25,7 +30,12 @@ class Console : public train::Observer {
 
  private:
   ConsoleOptions options_;
+  // When an epoch's line was shown last.
+  std::optional<std::chrono::steady_clock::time_point> shown_;
 };
+
+// On a terminal all; elsewhere, in a log file say, an epoch's line every 10 s.
+ConsoleOptions console_options();
 
 // "risk -5.1234 (pass 12 of 56)  environments 714 + 723"; where nothing was searched for, the
 // source's name in the place of the risk.

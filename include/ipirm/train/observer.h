@@ -39,6 +39,8 @@ struct EpochRecord {
   int64_t epoch = 0, epochs = 0;
   double mean_loss = 0;
   double seconds = 0, samples_per_second = 0;
+  // Until the run's end, "over 3h 20m left"; empty where that is not known.
+  std::string time_left = {};
 };
 
 // A pass of a maximization. `epoch` is the one after which the maximization is made, 0 before the

@@ -20,6 +20,7 @@
 #include "ipirm/train/state_store.h"
 #include "ipirm/train/step.h"
 #include "ipirm/train/step_history.h"
+#include "ipirm/train/time_left.h"
 #include "ipirm/train/views.h"
 
 namespace ipirm::train {
@@ -81,6 +82,9 @@ class Trainer {
   // Reads the steps since the last read, tells the observers and checks the losses.
   void report_steps();
   void report_epoch(int64_t epoch, int64_t samples, double seconds);
+  // What the progress line says beside rate and time: the run's time left, the loss, the last
+  // evaluation.
+  std::string progress_text() const;
   // Every save_minutes.
   void save_if_due();
   void checkpoint(int64_t epoch);
@@ -117,6 +121,9 @@ class Trainer {
   bool state_is_half_changed_ = false;
   // Of the last step that was read.
   StepRecord last_step_;
+  // "knn 61.20": of the class, from the last evaluation that this call has made.
+  std::string last_evaluation_;
+  TimeLeft time_left_;
   std::chrono::steady_clock::time_point last_read_, last_save_ = std::chrono::steady_clock::now();
 };
 
