@@ -117,10 +117,8 @@ Embedded embed_parts(const config::InspectConfig& config, const RunFolder& run,
   const auto weights = read_weights(source, "", checkpoint::RunState::kTakeWeights);
   auto model = make_model(infer_architecture(weights, source), weights, source, device);
   Embedded result{{sets.labelled, config.images}, {sets.test, config.images}, {}, {}};
-  const eval::RunOptions options{device,
-                                 config.precision == model::Precision::kBf16,
-                                 data::for_device(config.loader, device),
-                                 config.batch_size,
+  const eval::RunOptions options{device, config.precision == model::Precision::kBf16,
+                                 data::for_device(config.loader, device), config.batch_size,
                                  run.config.augment.crop_size};
   result.bank = embed(model, result.labelled, options, "labelled images");
   result.queries = embed(model, result.test, options, "test images");
@@ -142,8 +140,7 @@ void show_neighbours(const config::InspectConfig& config, const Embedded& e,
     queries.whole_index.push_back(e.test.whole_index(queries.index.back()));
   }
   const auto rows = torch::tensor(queries.index, torch::kInt64).to(e.queries.device());
-  const auto found =
-      inspect::nearest(e.queries.index_select(0, rows), e.bank, config.neighbours);
+  const auto found = inspect::nearest(e.queries.index_select(0, rows), e.bank, config.neighbours);
   report.neighbours = inspect::neighbour_sheet(e.test, queries.index, e.labelled, found);
   inspect::write_neighbours(config.out, *report.neighbours, queries, bank, found);
 }

@@ -19,7 +19,8 @@ using core::UserError;
 constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 
 [[noreturn]] void refuse(const fs::path& file, const std::string& what) {
-  throw UserError(cat(file.string(), ": ", what, "; write it anew by ipirm-linear --predict, or "
+  throw UserError(cat(file.string(), ": ", what,
+                      "; write it anew by ipirm-linear --predict, or "
                       "name another --downstream_root"));
 }
 

@@ -10,8 +10,8 @@
 namespace ipirm::app {
 
 // The confusion of each of the set's factors for which predictions.csv has the columns FACTOR and
-// FACTOR_predicted; nothing where the file is missing. Throws UserError, naming the file and what to
-// do, where it is of other images than `test`.
+// FACTOR_predicted; nothing where the file is missing. Throws UserError, naming the file and what
+// to do, where it is of other images than `test`.
 std::vector<inspect::ReportConfusion> head_confusions(const std::filesystem::path& predictions,
                                                       const data::ImageSet& test);
 

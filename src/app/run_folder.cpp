@@ -52,12 +52,14 @@ config::TrainConfig read_config(const fs::path& path) {
 RunFolder open_run(const fs::path& path, const fs::path& downstream_root) {
   require(path, "config.yaml");
   require(path, "metrics.jsonl");
-  RunFolder run{path, read_config(path / "config.yaml"),
+  RunFolder run{path,
+                read_config(path / "config.yaml"),
                 inspect::read_run_record(path / "metrics.jsonl"),
                 numbered(path, "GroupResults_", {".npy", ".txt.npy"}),
-                numbered(path, "model_", {".pt", ".pth"}), {}, std::nullopt};
-  run.linear_path =
-      downstream_root / core::name_of(run.config.data.dataset) / run.config.name;
+                numbered(path, "model_", {".pt", ".pth"}),
+                {},
+                std::nullopt};
+  run.linear_path = downstream_root / core::name_of(run.config.data.dataset) / run.config.name;
   const auto linear = run.linear_path / "metrics.jsonl";
   if (std::error_code unreadable; fs::is_regular_file(linear, unreadable))
     run.linear = inspect::read_run_record(linear);

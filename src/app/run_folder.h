@@ -1,4 +1,5 @@
-// A run's folder as other programs read it: its settings, what it logged, its models and partitions.
+// A run's folder as other programs read it: its settings, what it logged, its models and
+// partitions.
 #pragma once
 
 #include <cstdint>

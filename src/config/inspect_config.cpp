@@ -18,8 +18,10 @@ constexpr Program kProgram = {
     "Shows what a run did: ipirm-inspect RUN [--against RUN2 ...]\n"
     "\n"
     "Reads the folder of a run, its data and its newest model, and writes RUN/inspect/: contact\n"
-    "sheets of each partition's environments, how they meet class and factors, neighbours and a map\n"
-    "of test images, confusions, all as PNG and JSON, and report.html, one page that shows them and\n"
+    "sheets of each partition's environments, how they meet class and factors, neighbours and a "
+    "map\n"
+    "of test images, confusions, all as PNG and JSON, and report.html, one page that shows them "
+    "and\n"
     "can be sent as it is. What stood there before is replaced.",
     "Example:\n"
     "  ipirm-inspect results/ColoredDigits/quickstart-search --against \\\n"

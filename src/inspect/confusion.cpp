@@ -63,7 +63,8 @@ Picture confusion_picture(const Confusion& confusion, const data::Factor& factor
         return static_cast<uint8_t>(std::lround(245 + share * (end - 245)));
       };
       const int x = kNames + column * square;
-      picture.fill(x, y, square - (square > 4), square - (square > 4), {fade(8), fade(69), fade(148)});
+      picture.fill(x, y, square - (square > 4), square - (square > 4),
+                   {fade(8), fade(69), fade(148)});
       if (square >= kCountedFrom && count > 0) {
         picture.write(std::to_string(count), x + 3, y + square / 2 + 4, square - 4,
                       share > .5 ? kPaper : kInk);

@@ -71,10 +71,12 @@ void write_partition(const fs::path& folder, const ReportPartition& partition,
   ordered_json json = {{"epoch", partition.epoch}};
   for (size_t f = 0; f < partition.tables.size(); ++f) {
     const auto& t = partition.tables[f];
-    json["factors"][t.share.name] = {
-        {"information", t.share.information}, {"entropy", t.share.entropy},
-        {"share", t.share.share},             {"values", value_names(set.factors()[f])},
-        {"counts", t.counts},                 {"unknown", t.unknown}};
+    json["factors"][t.share.name] = {{"information", t.share.information},
+                                     {"entropy", t.share.entropy},
+                                     {"share", t.share.share},
+                                     {"values", value_names(set.factors()[f])},
+                                     {"counts", t.counts},
+                                     {"unknown", t.unknown}};
   }
   json["environments"] = ordered_json::array();
   for (size_t e = 0; e < partition.chosen.size(); ++e) {
@@ -153,8 +155,7 @@ void write_summary(const fs::path& folder, const Report& report) {
     json["runs"].push_back(std::move(entry));
   }
   for (const auto& partition : report.partitions)
-    json["partitions"].push_back(
-        {{"epoch", partition.epoch}, {"separates", separated(partition)}});
+    json["partitions"].push_back({{"epoch", partition.epoch}, {"separates", separated(partition)}});
   for (const auto& s : report.differing) json["settings"][s.name] = s.value;
   write_json(folder / "summary.json", json);
 }

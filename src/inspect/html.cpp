@@ -17,11 +17,20 @@ std::string escaped(std::string_view text) {
   std::string result;
   for (const char c : text) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      default:
+        result += c;
     }
   }
   return result;
@@ -35,8 +44,7 @@ std::string base64(const std::vector<uint8_t>& bytes) {
     const size_t given = std::min<size_t>(3, bytes.size() - i);
     uint32_t bits = 0;
     for (size_t j = 0; j < 3; ++j) bits = bits << 8 | (j < given ? bytes[i + j] : 0U);
-    for (size_t j = 0; j < 4; ++j)
-      text += j <= given ? kLetters[bits >> (18 - 6 * j) & 63U] : '=';
+    for (size_t j = 0; j < 4; ++j) text += j <= given ? kLetters[bits >> (18 - 6 * j) & 63U] : '=';
   }
   return text;
 }

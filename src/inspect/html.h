@@ -15,7 +15,8 @@ std::string escaped(std::string_view text);
 
 std::string base64(const std::vector<uint8_t>& bytes);
 
-// An <img> that holds the picture: as PNG where that is small, otherwise as JPEG if that is smaller.
+// An <img> that holds the picture: as PNG where that is small, otherwise as JPEG if that is
+// smaller.
 std::string image_tag(const Picture& picture, const std::string& alt);
 
 // One cell: its text, and an attribute such as `class="best"` or nothing.
@@ -25,6 +26,7 @@ struct Cell {
 };
 
 // A table that scrolls sideways where it is wider than the screen. Texts are escaped here.
-std::string table(const std::vector<std::string>& heading, const std::vector<std::vector<Cell>>& rows);
+std::string table(const std::vector<std::string>& heading,
+                  const std::vector<std::vector<Cell>>& rows);
 
 }  // namespace ipirm::inspect

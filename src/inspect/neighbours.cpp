@@ -49,8 +49,9 @@ Picture neighbour_sheet(const data::ImageSet& query_set, const std::vector<int64
       const bool alike = bank_set.label(found) == query_set.label(query_index[q]);
       sheet.frame(left, top, side, side, kFrame, alike ? kAlike : kOther);
       sheet.write(caption(bank_set, found), left, top + side + kLine, cell);
-      sheet.write(core::with_digits(neighbours.similarity[static_cast<int64_t>(q)][i].item<double>(), 3),
-                  left, top + side + 2 * kLine - 1, cell, kFaint);
+      sheet.write(
+          core::with_digits(neighbours.similarity[static_cast<int64_t>(q)][i].item<double>(), 3),
+          left, top + side + 2 * kLine - 1, cell, kFaint);
     }
   }
   return sheet;

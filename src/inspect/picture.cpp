@@ -18,7 +18,9 @@ constexpr double kFontScale = 0.36;
 constexpr int kJpegQuality = 88;
 constexpr int kLeastSide = 64, kLargestSide = 96, kEnlargedBelow = 48;
 
-cv::Scalar scalar(Colour colour) { return {double(colour.red), double(colour.green), double(colour.blue)}; }
+cv::Scalar scalar(Colour colour) {
+  return {double(colour.red), double(colour.green), double(colour.blue)};
+}
 
 // The pixels as a matrix of OpenCV, without a copy. OpenCV has no matrix of constants.
 cv::Mat matrix(const std::vector<uint8_t>& pixels, int width, int height) {
@@ -31,8 +33,8 @@ cv::Mat copied(const data::Image& image) {
     for (int x = 0; x < image.width; ++x) {
       auto& pixel = result.at<cv::Vec3b>(y, x);
       for (int c = 0; c < 3; ++c)
-        pixel[c] = image.pixels[c * image.channel_stride + y * image.row_stride +
-                                x * image.column_stride];
+        pixel[c] =
+            image.pixels[c * image.channel_stride + y * image.row_stride + x * image.column_stride];
     }
   }
   return result;
@@ -90,8 +92,8 @@ Picture::Picture(int width, int height, Colour ground)
 }
 
 Colour Picture::at(int x, int y) const {
-  const uint8_t* pixel = &pixels_[3 * (static_cast<size_t>(y) * static_cast<size_t>(width_) +
-                                       static_cast<size_t>(x))];
+  const uint8_t* pixel =
+      &pixels_[3 * (static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x))];
   return {pixel[0], pixel[1], pixel[2]};
 }
 

@@ -73,9 +73,8 @@ std::string result_table(const Report& report) {
     mark_best(rows, heading.size() - 1, values);
   };
   for (const auto& factor : report.factors) {
-    add("kNN", factor.name, [&](const ReportRun& run) {
-      return run.record.newest("knn", factor.name, "test_acc@1");
-    });
+    add("kNN", factor.name,
+        [&](const ReportRun& run) { return run.record.newest("knn", factor.name, "test_acc@1"); });
   }
   for (const auto& factor : report.factors) {
     add("linear", factor.name, [&](const ReportRun& run) {
@@ -88,9 +87,10 @@ std::string result_table(const Report& report) {
       rows[i].push_back({shared_with(report.runs[i], factor.name)});
   }
   return table(heading, rows) +
-         paragraph("kNN and linear: newest accuracy on test images. Nats: mutual information of the "
-                   "factor and the partitions that the run was trained with, their mean.",
-                   "note");
+         paragraph(
+             "kNN and linear: newest accuracy on test images. Nats: mutual information of the "
+             "factor and the partitions that the run was trained with, their mean.",
+             "note");
 }
 
 std::string settings(const Report& report) {
@@ -152,7 +152,8 @@ std::string meeting_table(const FactorTable& found, const data::Factor& factor) 
     for (const auto& counts : found.counts) all += counts[static_cast<size_t>(v)];
     for (const auto& counts : found.counts) {
       const int64_t count = counts[static_cast<size_t>(v)];
-      const double part = all > 0 ? 100.0 * static_cast<double>(count) / static_cast<double>(all) : 0;
+      const double part =
+          all > 0 ? 100.0 * static_cast<double>(count) / static_cast<double>(all) : 0;
       row.push_back({std::to_string(count),
                      cat("class=\"part\" style=\"--part:", with_digits(part, 1), "%\"")});
     }
@@ -196,7 +197,8 @@ std::string partitions(const Report& report, size_t room) {
     std::string content;
     for (size_t f = 0; f < partition.tables.size(); ++f)
       content += meeting_table(partition.tables[f], report.factors[f]);
-    const size_t left = room > text.size() + content.size() ? room - text.size() - content.size() : 0;
+    const size_t left =
+        room > text.size() + content.size() ? room - text.size() - content.size() : 0;
     content += sheets_of(partition, left);
     text += folded(cat("After epoch ", partition.epoch, ": separates ", separated(partition)),
                    content, i + 1 == report.partitions.size());
@@ -207,14 +209,15 @@ std::string partitions(const Report& report, size_t room) {
 std::string features(const Report& report) {
   std::string text = section("Features") + paragraph("Of " + report.network + ".", "note");
   if (report.neighbours) {
-    const std::string words = "Test images and their nearest neighbours by h, nearest first; green: "
-                              "of the same class";
+    const std::string words =
+        "Test images and their nearest neighbours by h, nearest first; green: "
+        "of the same class";
     text += figure(image_tag(*report.neighbours, words), words, true);
   }
   for (const auto& map : report.maps) {
-    const auto words = cat("Test images' h on their two main axes (",
-                           with_digits(100 * report.map_share, 0), " % of the variance), coloured by ",
-                           map.factor);
+    const auto words =
+        cat("Test images' h on their two main axes (", with_digits(100 * report.map_share, 0),
+            " % of the variance), coloured by ", map.factor);
     text += figure(image_tag(map.picture, words), words);
   }
   for (const auto& c : report.confusions) {
@@ -263,10 +266,10 @@ std::string report_page(const Report& report) {
   const auto charts = charts_of(report);
   const std::string top = head(report) + paragraph(result_sentence(report), "result") +
                           result_table(report) + settings(report) + curves(charts);
-  const std::string end =
-      features(report) + repeat(report) + "</main>\n<script>" + library() + "</script>\n" +
-      "<script type=\"application/json\" id=\"curves\">" + to_json(charts) + "</script>\n<script>" +
-      std::string(embedded::page_script()) + "</script>\n</body>\n</html>\n";
+  const std::string end = features(report) + repeat(report) + "</main>\n<script>" + library() +
+                          "</script>\n" + "<script type=\"application/json\" id=\"curves\">" +
+                          to_json(charts) + "</script>\n<script>" +
+                          std::string(embedded::page_script()) + "</script>\n</body>\n</html>\n";
   const size_t used = top.size() + end.size();
   return top + partitions(report, kMostBytes > used ? kMostBytes - used : 0) + end;
 }

@@ -22,8 +22,8 @@ std::optional<double> knn(const ReportRun& run, const std::string& factor) {
 }  // namespace
 
 std::string separated(const std::vector<partition::FactorShare>& shares) {
-  const auto most = std::max_element(shares.begin(), shares.end(),
-                                     [](const auto& a, const auto& b) { return a.share < b.share; });
+  const auto most = std::max_element(
+      shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.share < b.share; });
   if (most == shares.end()) return "what nobody knows";
   const auto numbers = cat(with_digits(most->information, 2), " nats, ",
                            with_digits(100 * most->share, 0), " % of what there is");
@@ -54,8 +54,9 @@ std::string result_sentence(const Report& report) {
   }
   if (best_other) {
     const double ahead = *own - *knn(*best_other, factor);
-    text += cat(", ", with_digits(std::fabs(ahead), 1), ahead >= 0 ? " points more" : " points less",
-                " than ", best_other->name, ", the best of the others");
+    text +=
+        cat(", ", with_digits(std::fabs(ahead), 1), ahead >= 0 ? " points more" : " points less",
+            " than ", best_other->name, ", the best of the others");
   }
   if (const auto shares = run.record.shared(); !shares.empty())
     text += cat("; the partitions that it was trained with separate ", separated(shares));

@@ -1,5 +1,5 @@
-// ipirm-inspect in the test process: every file of a small run, numbers that agree with what the run
-// logged itself, and what is refused.
+// ipirm-inspect in the test process: every file of a small run, numbers that agree with what the
+// run logged itself, and what is refused.
 #include "ipirm/app/inspect_app.h"
 
 #include <gmock/gmock.h>
@@ -28,9 +28,10 @@ class InspectApp : public ProgramTest {
         words + Words{"--device", "cpu", "--workers", "1", "--log_level", "info"});
   }
   void train_digits(const std::string& more = "") const {
-    const auto trained = train(small_run("--dataset ColoredDigits --batch_size 600 --eval_every 1 "
-                                         "--save_every 1 --env_num 3 " +
-                                         more));
+    const auto trained =
+        train(small_run("--dataset ColoredDigits --batch_size 600 --eval_every 1 "
+                        "--save_every 1 --env_num 3 " +
+                        more));
     ASSERT_EQ(trained.code, 0) << trained.err;
   }
   json read_json(const std::string& name) const { return json::parse(read(kShown + name)); }
@@ -81,8 +82,8 @@ TEST_F(InspectApp, WritesWhatThereIsToSeeOfARun) {
 TEST_F(InspectApp, ShowsABaselineBesideAnotherRun) {
   train_digits("--baseline --name b");
   train_digits("--baseline");
-  const auto outcome = inspect({path(kRun), "--against", path("results/ColoredDigits/b/"), "--images",
-                                "50", "--epoch", "1"});
+  const auto outcome = inspect({path(kRun), "--against", path("results/ColoredDigits/b/"),
+                                "--images", "50", "--epoch", "1"});
   ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
   const auto page = read(kShown + "report.html");
   EXPECT_THAT(page, HasSubstr("This run has none."));
@@ -97,7 +98,8 @@ TEST_F(InspectApp, ShowsWhatTheLinearHeadPredicts) {
   const auto write = [&](int64_t rows) {
     std::string text = "index,digit,digit_predicted,digit_probability\n";
     for (int64_t i = 0; i < rows; ++i)  // every third image is taken for a 0
-      text += core::cat(i, ",", digit[static_cast<size_t>(i)], ",", i % 3 == 0 ? 0 : digit[static_cast<size_t>(i)], ",.5\n");
+      text += core::cat(i, ",", digit[static_cast<size_t>(i)], ",",
+                        i % 3 == 0 ? 0 : digit[static_cast<size_t>(i)], ",.5\n");
     fs::create_directories(path("downstream/ColoredDigits/x"));
     core::write_atomically(path("downstream/ColoredDigits/x/predictions.csv"), text);
   };
@@ -105,7 +107,8 @@ TEST_F(InspectApp, ShowsWhatTheLinearHeadPredicts) {
   write(test->size());
   ASSERT_EQ(inspect(words).code, kExitOk);
   int64_t right = 0;
-  for (int64_t i = 0; i < test->size(); ++i) right += i % 3 != 0 || digit[static_cast<size_t>(i)] == 0;
+  for (int64_t i = 0; i < test->size(); ++i)
+    right += i % 3 != 0 || digit[static_cast<size_t>(i)] == 0;
   const auto entry = read_json("confusion.json").back();
   EXPECT_EQ(entry["classifier"], "linear head");
   EXPECT_DOUBLE_EQ(entry["accuracy"].get<double>(),

@@ -21,8 +21,8 @@ std::vector<int64_t> indices(const std::vector<Placed>& images) {
 
 // Seven images: 0 to 4 are of environment 0, ever surer but for 3 and 4, which are equal.
 torch::Tensor logits() {
-  return torch::tensor(
-      {{.1, 0.}, {.2, 0.}, {.3, 0.}, {2., 0.}, {2., 0.}, {0., 5.}, {0., 1.}}, torch::kFloat64);
+  return torch::tensor({{.1, 0.}, {.2, 0.}, {.3, 0.}, {2., 0.}, {2., 0.}, {0., 5.}, {0., 1.}},
+                       torch::kFloat64);
 }
 
 TEST(ChooseImages, ShowsAllFromTheMostCertainToTheLeast) {
@@ -51,8 +51,7 @@ TEST(ChooseImages, KnowsAnEnvironmentWithoutImages) {
 
 TEST(FactorTable, CountsWhoMeetsWhom) {
   const data::Factor factor{"colour", 3, {0, 0, 1, 1, -1, 2}};
-  const auto table =
-      factor_table(torch::tensor({0, 0, 1, 1, 1, 0}, torch::kInt64), 2, factor);
+  const auto table = factor_table(torch::tensor({0, 0, 1, 1, 1, 0}, torch::kInt64), 2, factor);
   EXPECT_EQ(table.counts, (std::vector<std::vector<int64_t>>{{2, 0, 1}, {0, 2, 0}}));
   EXPECT_EQ(table.unknown, 1);
   // Who knows the value knows the environment: the information is the environments' entropy.
@@ -81,7 +80,8 @@ TEST(ContactSheet, ShowsTheImagesOwnColours) {
   }
   // Nine images need a second row, of which the ninth is the first.
   const auto ninth = set.image(chosen[0].most[8].index, scratch);
-  EXPECT_EQ(sheet.at(6, 6 + 64 + 2 * 14 + 6), (Colour{ninth.pixels[0], ninth.pixels[1], ninth.pixels[2]}));
+  EXPECT_EQ(sheet.at(6, 6 + 64 + 2 * 14 + 6),
+            (Colour{ninth.pixels[0], ninth.pixels[1], ninth.pixels[2]}));
 }
 
 }  // namespace

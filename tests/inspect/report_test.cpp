@@ -83,8 +83,10 @@ Report small_report() {
   report.runs = {{"search", "results/search", 20, record_of(kLines), std::nullopt},
                  {"a & b", "results/b", 20, record_of(kLines), std::nullopt}};
   report.runs[1].record.scores[0].points.back().second = 25.25;
-  report.partitions.push_back(
-      {2, {table_of("digit", .02, 2), table_of("colour", .69, 2.3)}, {{3, {{0, .9}}, {}}, {7, {{1, .8}}, {}}}, {}});
+  report.partitions.push_back({2,
+                               {table_of("digit", .02, 2), table_of("colour", .69, 2.3)},
+                               {{3, {{0, .9}}, {}}, {7, {{1, .8}}, {}}},
+                               {}});
   for (int i = 0; i < 2; ++i) report.partitions[0].sheets.emplace_back(40, 30);
   report.differing = {{"env_num", "4"}};
   report.commands = {"ipirm-train --config results/search/config.yaml"};

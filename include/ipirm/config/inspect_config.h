@@ -20,11 +20,11 @@ struct InspectConfig {
   std::string data_root;             // empty: as the run's settings say
   std::string downstream_root = "downstream";  // where the linear evaluations of the runs are
   std::optional<int> epoch;                    // of the model_E.pt that is shown; empty: the newest
-  int64_t images = 10000;       // of each part of the data whose features are shown, at most
-  int64_t sheet_images = 48;    // of an environment, on its sheet
-  int64_t queries = 10;         // test images whose neighbours are shown
-  int64_t neighbours = 8;       // of each
-  int64_t batch_size = 256;     // images in a forward pass
+  int64_t images = 10000;     // of each part of the data whose features are shown, at most
+  int64_t sheet_images = 48;  // of an environment, on its sheet
+  int64_t queries = 10;       // test images whose neighbours are shown
+  int64_t neighbours = 8;     // of each
+  int64_t batch_size = 256;   // images in a forward pass
   core::DeviceChoice device;
   bool deterministic = false;  // the same bits again on a GPU too
   model::Precision precision = model::Precision::kFp32;
@@ -34,8 +34,8 @@ struct InspectConfig {
   std::string against_text;  // as it was given, separated by commas
 };
 
-// Does for ipirm-inspect what parse_train() of train_config.h does for ipirm-train. The run's folder
-// may stand first without --run, and folders one after the other behind --against.
+// Does for ipirm-inspect what parse_train() of train_config.h does for ipirm-train. The run's
+// folder may stand first without --run, and folders one after the other behind --against.
 std::optional<InspectConfig> parse_inspect(int argc, const char* const* argv);
 
 }  // namespace ipirm::config

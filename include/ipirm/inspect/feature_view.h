@@ -22,8 +22,8 @@ struct Neighbours {
 // queries (Q, F), bank (N, F), both normalised; n is capped at N.
 Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& bank, int64_t n);
 
-// A row for each query: its image, a gap, its neighbours. A neighbour's frame is green where it is of
-// the query's class, red where it is of another. `query_index` (Q): the queries in `query_set`.
+// A row for each query: its image, a gap, its neighbours. A neighbour's frame is green where it is
+// of the query's class, red where it is of another. `query_index` (Q): the queries in `query_set`.
 Picture neighbour_sheet(const data::ImageSet& query_set, const std::vector<int64_t>& query_index,
                         const data::ImageSet& bank_set, const Neighbours& neighbours);
 
@@ -34,8 +34,8 @@ struct PlaneMap {
 };
 
 // features (N, F), N >= 1, F >= 2. Exact, in float64, by the smaller one of the covariance and the
-// Gram matrix. Of an axis and its opposite, both of which would do, that one is taken along which the
-// feature with the largest weight grows.
+// Gram matrix. Of an axis and its opposite, both of which would do, that one is taken along which
+// the feature with the largest weight grows.
 PlaneMap principal_plane(const torch::Tensor& features);
 
 // A dot a sample, in the colour of its value (grey where nobody knows it), and the values' names

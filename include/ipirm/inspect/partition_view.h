@@ -32,9 +32,9 @@ std::vector<Chosen> choose_images(const torch::Tensor& logits, int64_t images);
 
 // How environments and the values of one factor meet.
 struct FactorTable {
-  partition::FactorShare share;               // mutual information, nats
-  std::vector<std::vector<int64_t>> counts;   // [environment][value]
-  int64_t unknown = 0;                        // images whose value nobody knows
+  partition::FactorShare share;              // mutual information, nats
+  std::vector<std::vector<int64_t>> counts;  // [environment][value]
+  int64_t unknown = 0;                       // images whose value nobody knows
 };
 
 // environment (N) int64 in 0..environments-1, of the images that `factor` knows.

@@ -53,8 +53,8 @@ struct Report {
   std::string data;                   // what the runs saw, in words
   std::string network;                // the file whose features are shown
   std::vector<ReportSetting> differing, others;  // from the defaults, and those that are defaults
-  std::vector<std::string> commands;  // how to repeat it
-  std::vector<ReportPartition> partitions;  // oldest first
+  std::vector<std::string> commands;             // how to repeat it
+  std::vector<ReportPartition> partitions;       // oldest first
   std::optional<Picture> neighbours;
   std::vector<ReportMap> maps;
   double map_share = 0;  // of the variance, 0..1

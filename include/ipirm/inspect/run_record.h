@@ -32,8 +32,8 @@ struct PartitionRecord {
 };
 
 struct RunRecord {
-  Points loss;  // epoch, mean loss
-  Points risk;  // pass, counted over all searches of the run; the risk of each
+  Points loss;                     // epoch, mean loss
+  Points risk;                     // pass, counted over all searches of the run; the risk of each
   std::vector<ScoreCurve> scores;  // in the order of their first appearance
   std::vector<PartitionRecord> partitions;
   int64_t last_epoch = 0;  // that was finished; 0: none

@@ -9,8 +9,8 @@
 
 namespace ipirm::inspect {
 
-// `most` >= 1 of the set's images at equal distances, in its order: of a set that is sorted by class
-// each class has its share. The set itself where it has no more.
+// `most` >= 1 of the set's images at equal distances, in its order: of a set that is sorted by
+// class each class has its share. The set itself where it has no more.
 class SpreadSubset : public data::ImageSet {
  public:
   SpreadSubset(std::shared_ptr<const data::ImageSet> whole, int64_t most);
