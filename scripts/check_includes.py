@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "metrics": set(),
     "eval": {"metrics", "model", "data", "augment", "dist"},
     "train": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "eval"},
-    "observe": {"train", "checkpoint", "data"},  # the records of train, and what they are made of
+    "observe": {"train", "checkpoint", "data", "inspect"},  # the records of train, and what they are made of
     "inspect": {"partition", "data"},
     "config": set(),  # and the options.h of every room
     "app": {"ops", "loss", "partition", "model", "data", "augment", "checkpoint", "dist", "metrics", "eval", "train", "observe", "inspect", "config"},

@@ -7,11 +7,9 @@
 #include <chrono>
 #include <functional>
 #include <numeric>
-#include <set>
-#include <sstream>
 #include <string>
 
-#include "app/first_images.h"
+#include "app/run_folder.h"
 #include "app/train_parts.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
@@ -19,6 +17,7 @@
 #include "ipirm/core/process.h"
 #include "ipirm/core/text.h"
 #include "ipirm/core/to_device.h"
+#include "ipirm/data/subset.h"
 #include "ipirm/train/plan.h"
 #include "ipirm/train/time_left.h"
 
@@ -161,7 +160,8 @@ void DryRun::try_steps() {
 
 void DryRun::try_embedding() {
   train::ViewSource some = views_;
-  some.set = std::make_shared<FirstImages>(views_.set, 2 * config_.train.batch_size);
+  some.set =
+      std::make_shared<data::Subset>(data::spread_subset(views_.set, 2 * config_.train.batch_size));
   auto options = config_.maximize;
   options.mixup = false;
   const double seconds = seconds_of([&] {
@@ -273,12 +273,9 @@ void DryRun::say_files(const fs::path& folder) const {
 
 // The settings that differ from the defaults, a line each.
 void say_settings(const config::TrainConfig& config) {
-  std::istringstream defaults(to_yaml(config::TrainConfig())), lines(to_yaml(config));
-  std::set<std::string> usual;
-  for (std::string line; std::getline(defaults, line);) usual.insert(line);
   core::log_info("settings that differ from the defaults");
-  for (std::string line; std::getline(lines, line);)
-    if (usual.count(line) == 0) core::log_info("  " + line);
+  for (const auto& [name, value, is_default] : settings_of(config))
+    if (!is_default) core::log_info("  " + name + ": " + value);
 }
 
 }  // namespace

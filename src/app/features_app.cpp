@@ -9,7 +9,6 @@
 #include "app/architecture.h"
 #include "app/outputs.h"
 #include "app/processes.h"
-#include "app/value_text.h"
 #include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
@@ -77,7 +76,7 @@ void write_labels(const data::ImageSet& set, const fs::path& path) {
       line = std::to_string(i);
       if (with_paths) line += ',' + core::csv_field(set.name(i));
       for (const auto& factor : set.factors())
-        line += ',' + core::csv_field(value_text(factor, factor.values[static_cast<size_t>(i)]));
+        line += ',' + core::csv_field(factor.name_of(factor.values[static_cast<size_t>(i)]));
       line += '\n';
     }
     file.write(line.data(), line.size());

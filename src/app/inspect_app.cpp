@@ -19,11 +19,11 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/data/subset.h"
 #include "ipirm/eval/feature_bank.h"
 #include "ipirm/eval/knn.h"
 #include "ipirm/inspect/files.h"
 #include "ipirm/inspect/report.h"
-#include "ipirm/inspect/spread_subset.h"
 #include "ipirm/observe/partition_files.h"
 #include "ipirm/partition/partition_set.h"
 
@@ -101,7 +101,7 @@ std::vector<inspect::ReportPartition> show_partitions(const config::InspectConfi
 
 // The labelled and the test images whose features are shown, and these, of length 1.
 struct Embedded {
-  inspect::SpreadSubset labelled, test;
+  data::Subset labelled, test;
   torch::Tensor bank, queries;  // (N, F), (Q, F) on the device
 };
 
@@ -116,7 +116,10 @@ Embedded embed_parts(const config::InspectConfig& config, const RunFolder& run,
                      const data::DataSets& sets, const fs::path& source, torch::Device device) {
   const auto weights = read_weights(source, "", checkpoint::RunState::kTakeWeights);
   auto model = make_model(infer_architecture(weights, source), weights, source, device);
-  Embedded result{{sets.labelled, config.images}, {sets.test, config.images}, {}, {}};
+  Embedded result{data::spread_subset(sets.labelled, config.images),
+                  data::spread_subset(sets.test, config.images),
+                  {},
+                  {}};
   const eval::RunOptions options{device, config.precision == model::Precision::kBf16,
                                  data::for_device(config.loader, device), config.batch_size,
                                  run.config.augment.crop_size};
@@ -125,7 +128,7 @@ Embedded embed_parts(const config::InspectConfig& config, const RunFolder& run,
   return result;
 }
 
-std::vector<int64_t> whole_indices(const inspect::SpreadSubset& set) {
+std::vector<int64_t> whole_indices(const data::Subset& set) {
   std::vector<int64_t> result;
   for (int64_t i = 0; i < set.size(); ++i) result.push_back(set.whole_index(i));
   return result;
@@ -146,7 +149,7 @@ void show_neighbours(const config::InspectConfig& config, const Embedded& e,
 }
 
 void show_map(const config::InspectConfig& config, const Embedded& e, inspect::Report& report) {
-  const auto map = inspect::principal_plane(e.queries);
+  const auto map = inspect::principal_components(e.queries, 2);
   for (const auto& factor : e.test.factors())
     report.maps.push_back({factor.name, inspect::map_picture(map, factor)});
   report.map_share = map.share[0] + map.share[1];

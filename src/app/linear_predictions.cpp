@@ -27,8 +27,7 @@ constexpr uint64_t kMostBytes = uint64_t{1} << 30;
 // The value of each name; -1 for that of an unknown one.
 std::map<std::string, int64_t> numbers_of(const data::Factor& factor) {
   std::map<std::string, int64_t> numbers = {{"-1", -1}};
-  for (int64_t v = 0; v < factor.num_values; ++v)
-    numbers.emplace(inspect::value_name(factor, v), v);
+  for (int64_t v = 0; v < factor.num_values; ++v) numbers.emplace(factor.name_of(v), v);
   return numbers;
 }
 

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <system_error>
 
-#include "app/value_text.h"
 #include "ipirm/checkpoint/torch_file.h"
 #include "ipirm/core/csv.h"
 #include "ipirm/core/error.h"
@@ -65,9 +64,8 @@ void write_predictions(const fs::path& folder, const data::ImageSet& test,
         const data::Factor& factor = test.factors()[f];
         const int64_t found = predictions[f].value[i].item<int64_t>();
         const double probability = predictions[f].probability[i].item<double>();
-        line += ',' + core::csv_field(value_text(factor, factor.values[static_cast<size_t>(i)])) +
-                ',' + core::csv_field(value_text(factor, found)) + ',' +
-                core::with_digits(probability, 6);
+        line += ',' + core::csv_field(factor.name_of(factor.values[static_cast<size_t>(i)])) + ',' +
+                core::csv_field(factor.name_of(found)) + ',' + core::with_digits(probability, 6);
       }
       line += '\n';
     }

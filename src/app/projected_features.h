@@ -9,9 +9,9 @@
 
 namespace ipirm::app {
 
-// Embeds the first test images (training images where there are none) in all ranks, and writes the
-// principal components of h/|h|, at most 64 of them, as the projector's files into `folder` in rank
-// 0. Writes nothing once the ranks stop. Throws WriteError.
+// Embeds test images (training images where there are none), spread over the set, in all ranks, and
+// writes the principal components of h/|h|, at most 64 of them, as the projector's files into
+// `folder` in rank 0. Writes nothing once the ranks stop. Throws WriteError.
 void project_features(model::Model& model, const data::DataSets& sets,
                       const eval::RunOptions& options, const std::filesystem::path& folder);
 

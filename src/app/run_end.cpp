@@ -7,7 +7,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
-#include "ipirm/observe/run_summary.h"
+#include "ipirm/inspect/run_summary.h"
 
 namespace ipirm::app {
 namespace fs = std::filesystem;
@@ -69,8 +69,13 @@ std::string augment_flags(const config::TrainConfig& config) {
 }  // namespace
 
 void say_what_came_out(const config::TrainConfig& config, const fs::path& folder) {
-  std::istringstream table(observe::run_summary(folder / "metrics.jsonl"));
-  for (std::string line; std::getline(table, line);) core::log_info("  " + line);
+  try {
+    std::istringstream table(
+        inspect::run_summary(inspect::read_run_record(folder / "metrics.jsonl")));
+    for (std::string line; std::getline(table, line);) core::log_info("  " + line);
+  } catch (const core::UserError& error) {  // all the rest of the run is in order
+    core::log_warning(core::cat("the run's figures are not summed up: ", error.what()));
+  }
   core::log_info("next:");
   const auto model = folder / core::cat("model_", config.train.epochs, ".pt");
   const auto linear = beside_this("ipirm-linear"), inspect = beside_this("ipirm-inspect");

@@ -9,40 +9,12 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/keyed_random.h"
+#include "ipirm/data/subset.h"
 
 namespace ipirm::eval {
 namespace {
 
 constexpr double kHeldShare = .1;
-
-// Some images of a set, which must outlive it.
-class SomeImages : public data::ImageSet {
- public:
-  // chosen: their numbers in `all`.
-  SomeImages(const data::ImageSet& all, std::vector<int64_t> chosen)
-      : all_(all), chosen_(std::move(chosen)), factors_(all.factors()) {
-    for (data::Factor& factor : factors_) {
-      std::vector<int64_t> values;
-      for (const int64_t i : chosen_) values.push_back(factor.values[static_cast<size_t>(i)]);
-      factor.values = std::move(values);
-    }
-  }
-  int64_t size() const override { return static_cast<int64_t>(chosen_.size()); }
-  data::Image image(int64_t i, std::vector<uint8_t>& scratch) const override {
-    return all_.image(number(i), scratch);
-  }
-  const std::vector<data::Factor>& factors() const override { return factors_; }
-  std::string name(int64_t i) const override { return all_.name(number(i)); }
-  bool differing_sizes() const override { return all_.differing_sizes(); }
-  std::filesystem::path file(int64_t i) const override { return all_.file(number(i)); }
-
- private:
-  int64_t number(int64_t i) const { return chosen_[static_cast<size_t>(i)]; }
-
-  const data::ImageSet& all_;
-  std::vector<int64_t> chosen_;
-  std::vector<data::Factor> factors_;
-};
 
 // `share` of n > 0 images, rounded: one at least.
 size_t share_of(size_t n, double share) {
@@ -73,9 +45,10 @@ const data::Factor& known_factor(const data::ImageSet& set, int factor, const ch
 }
 
 LinearSplit split_for_linear(const data::ImageSet& all, const LinearOptions& options) {
+  const std::shared_ptr<const data::ImageSet> whole(
+      &all, [](const data::ImageSet*) { /* not ours to delete */ });
   const bool holds_out = options.num_heads() > 1;
-  if (options.label_share == 1 && !holds_out)
-    return {{&all, [](const data::ImageSet*) { /* not ours to delete */ }}, nullptr};
+  if (options.label_share == 1 && !holds_out) return {whole, nullptr};
 
   const data::Factor& classes = known_factor(all, 0, "training");
   std::vector<std::vector<int64_t>> of_class(static_cast<size_t>(classes.num_values));
@@ -101,8 +74,8 @@ LinearSplit split_for_linear(const data::ImageSet& all, const LinearOptions& opt
   }
   std::ranges::sort(train);
   std::ranges::sort(held);
-  LinearSplit split{std::make_shared<SomeImages>(all, std::move(train)), nullptr};
-  if (holds_out) split.held = std::make_shared<SomeImages>(all, std::move(held));
+  LinearSplit split{std::make_shared<data::Subset>(whole, std::move(train)), nullptr};
+  if (holds_out) split.held = std::make_shared<data::Subset>(whole, std::move(held));
   return split;
 }
 

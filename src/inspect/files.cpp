@@ -107,8 +107,8 @@ void write_neighbours(const fs::path& folder, const Picture& picture, const Name
   write_json(folder / "neighbours.json", {{"queries", list}});
 }
 
-void write_map(const fs::path& folder, const PlaneMap& map, const std::vector<ReportMap>& pictures,
-               const std::vector<int64_t>& whole_index) {
+void write_map(const fs::path& folder, const Components& map,
+               const std::vector<ReportMap>& pictures, const std::vector<int64_t>& whole_index) {
   ordered_json json = {{"share_of_variance", {map.share[0], map.share[1]}}, {"index", whole_index}};
   const auto points = map.points.contiguous();
   const double* at = points.const_data_ptr<double>();

@@ -79,9 +79,7 @@ FactorTable factor_table(const torch::Tensor& environment, int64_t environments,
 }
 
 std::string value_name(const data::Factor& factor, int64_t value) {
-  if (value < 0) return "?";
-  const auto known = static_cast<size_t>(value);
-  return known < factor.value_names.size() ? factor.value_names[known] : std::to_string(value);
+  return value < 0 ? "?" : factor.name_of(value);
 }
 
 std::string caption(const data::ImageSet& set, int64_t index) {

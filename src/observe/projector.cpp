@@ -8,7 +8,7 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
-#include "observe/picture.h"
+#include "ipirm/inspect/picture.h"
 
 namespace ipirm::observe {
 namespace {
@@ -53,9 +53,7 @@ std::string field(std::string text) {
 
 std::string value_name(const data::Factor& factor, int64_t i) {
   const auto value = factor.values[static_cast<size_t>(i)];
-  if (value < 0) return "unknown";
-  return factor.value_names.empty() ? core::cat(value)
-                                    : field(factor.value_names[static_cast<size_t>(value)]);
+  return value < 0 ? "unknown" : field(factor.name_of(value));
 }
 
 std::string metadata_of(const data::ImageSet& set, int64_t count) {
@@ -75,13 +73,14 @@ std::string sprite_of(const data::ImageSet& set, int64_t count) {
   int columns = 1;
   while (int64_t{columns} * columns < count) ++columns;
   const int rows = static_cast<int>((count + columns - 1) / columns);
-  Picture picture(std::max(1, rows) * kSide, columns * kSide);
+  inspect::Picture picture(columns * kSide, std::max(1, rows) * kSide);
   std::vector<uint8_t> scratch;
   for (int64_t i = 0; i < count; ++i) {
-    picture.draw(set.image(i, scratch), static_cast<int>(i / columns) * kSide,
-                 static_cast<int>(i % columns) * kSide, kSide);
+    picture.draw(set.image(i, scratch), static_cast<int>(i % columns) * kSide,
+                 static_cast<int>(i / columns) * kSide, kSide);
   }
-  return picture.png();
+  const auto png = picture.png();
+  return {png.begin(), png.end()};
 }
 
 }  // namespace

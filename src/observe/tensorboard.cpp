@@ -9,13 +9,14 @@
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/process.h"
-#include "observe/contact_sheet.h"
+#include "ipirm/inspect/partition_view.h"
 #include "observe/events.h"
 
 namespace ipirm::observe {
 namespace {
 
 constexpr double kMegabyte = 1e6;
+constexpr int64_t kSheetImages = 64;  // an environment
 
 Moment now(int64_t step) {
   const std::chrono::duration<double> time = std::chrono::system_clock::now().time_since_epoch();
@@ -93,10 +94,13 @@ void TensorBoard::maximize(const train::MaximizeRecord& r) {
   values.push_back({"partition/seconds", r.seconds});
   sink_(scalars_event(now(r.epoch), values));
   if (!options_.set) return;
-  const auto sheets = contact_sheets(*options_.set, r.result.logits);
-  for (size_t e = 0; e < sheets.size(); ++e) {
-    if (sheets[e].png.empty()) continue;
-    sink_(image_event(now(r.epoch), core::cat("partition_sheets/environment_", e + 1), sheets[e]));
+  const auto chosen = inspect::choose_images(r.result.logits, kSheetImages);
+  for (size_t e = 0; e < chosen.size(); ++e) {
+    if (chosen[e].size == 0) continue;
+    const auto sheet = inspect::contact_sheet(*options_.set, chosen[e]);
+    const auto png = sheet.png();
+    sink_(image_event(now(r.epoch), core::cat("partition_sheets/environment_", e + 1),
+                      {sheet.height(), sheet.width(), {png.begin(), png.end()}}));
   }
 }
 

@@ -41,7 +41,7 @@ torch::Tensor spread(int64_t n, int64_t width) {
 
 // By the singular values of the centred features.
 void expect_principal(const torch::Tensor& features) {
-  const auto map = principal_plane(features);
+  const auto map = principal_components(features, 2);
   const auto rows = features - features.mean(0, true);
   const auto [u, s, vh] = at::linalg_svd(rows, /*full_matrices=*/false);
   const auto expected = u.slice(1, 0, 2) * s.slice(0, 0, 2);
@@ -49,7 +49,8 @@ void expect_principal(const torch::Tensor& features) {
     const auto found = map.points.select(1, axis), wanted = expected.select(1, axis);
     const double sign = (found * wanted).sum().item<double>() < 0 ? -1 : 1;
     EXPECT_LT((found - sign * wanted).abs().max().item<double>(), kRounding);
-    EXPECT_NEAR(map.share[axis], (s[axis] * s[axis] / s.square().sum()).item<double>(), kRounding);
+    EXPECT_NEAR(map.share[static_cast<size_t>(axis)],
+                (s[axis] * s[axis] / s.square().sum()).item<double>(), kRounding);
     // The direction grows along the feature with the largest weight.
     const auto direction = rows.t().mv(found);
     EXPECT_GT(direction[direction.abs().argmax().item<int64_t>()].item<double>(), 0);
@@ -62,13 +63,13 @@ TEST(PrincipalPlane, IsThatOfTheSingularValues) {
 }
 
 TEST(PrincipalPlane, OfOneSampleIsAPoint) {
-  const auto map = principal_plane(torch::ones({1, 4}));
+  const auto map = principal_components(torch::ones({1, 4}), 2);
   EXPECT_TRUE(map.points.equal(torch::zeros({1, 2}, torch::kFloat64)));
   EXPECT_EQ(map.share[0], 0);
 }
 
 TEST(MapPicture, HasADotInTheColourOfItsValue) {
-  PlaneMap map{torch::tensor({{1., 0.}, {-1., 0.}}, torch::kFloat64)};
+  const Components map{torch::tensor({{1., 0.}, {-1., 0.}}, torch::kFloat64), {.5, 0}};
   const auto picture = map_picture(map, {"hue", 2, {0, 1}});
   EXPECT_EQ(picture.at(640 - 14, 320), colour_of(0, 2));
   EXPECT_EQ(picture.at(14, 320), colour_of(1, 2));

@@ -11,6 +11,7 @@
 #include "inspect/html.h"
 #include "inspect/report_curves.h"
 #include "ipirm/core/files.h"
+#include "ipirm/inspect/run_summary.h"
 #include "support/user_error.h"
 
 namespace ipirm::inspect {
@@ -50,6 +51,23 @@ TEST(RunRecord, HoldsWhatTheLogSays) {
   EXPECT_THAT(record.partitions[0].sizes, ElementsAre(3, 5));
   EXPECT_EQ(record.partitions[0].factors[0].information, .1);
   EXPECT_FALSE(record.partitions[0].overlap);
+}
+
+TEST(RunSummary, HasTheLastAndTheBestOfEachCurve) {
+  const char* const lines =
+      R"({"event":"epoch","epoch":1,"loss":3.0}
+{"event":"epoch","epoch":2,"loss":1.0}
+{"event":"epoch","epoch":3,"loss":2.0}
+{"event":"knn","epoch":1,"factor":"hue","test_acc@1":10.0}
+{"event":"knn","epoch":3,"factor":"hue","test_acc@1":7.0}
+{"event":"maximize","epoch":4,"sizes":[3,5],"certainty":0.9,"factors":{"hue":{"information":0.25,"entropy":0.5,"share":0.5}}}
+)";
+  EXPECT_EQ(run_summary(record_of(lines)),
+            "                       last                best\n"
+            "loss                 2.0000  (epoch 3)   1.0000  (epoch 2)\n"
+            "knn hue  test_acc@1  7.0000  (epoch 3)  10.0000  (epoch 1)\n"
+            "partitions  1, the newest after epoch 4: 3 + 5, 0.2500 nats of hue\n");
+  EXPECT_EQ(run_summary(record_of("")), "");
 }
 
 // The mean of those that an epoch was trained with: not the one after the last epoch.

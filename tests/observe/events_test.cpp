@@ -13,10 +13,10 @@
 #include "data/image_decode.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
+#include "ipirm/inspect/partition_view.h"
 #include "ipirm/observe/event_files.h"
 #include "ipirm/observe/projector.h"
 #include "ipirm/observe/tensorboard.h"
-#include "observe/contact_sheet.h"
 #include "observe/crc32c.h"
 #include "observe/events.h"
 #include "support/event_reader.h"
@@ -221,31 +221,6 @@ int red_at(const fs::path& folder, const std::string& png, size_t width, size_t 
   return rgb[3 * (y * width + x)];
 }
 
-TEST_F(EventFilesTest, SheetsShowTheMostCertainFirstAndTheLeastCertainLast) {
-  // Image i is in environment 0 with a certainty that falls with i, but for the last five.
-  auto logits = torch::zeros({100, 2});
-  for (int64_t i = 0; i < 100; ++i) logits[i][0] = i < 95 ? 5 - .05 * static_cast<double>(i) : -1.;
-  const Reds set;
-  const auto sheets = contact_sheets(set, logits);
-  ASSERT_EQ(sheets.size(), 2u);
-  const auto& [height, width, png] = sheets[0];
-  EXPECT_EQ(width, 8 * 66);
-  EXPECT_EQ(height, 8 * 66 + 16);
-  const auto red = [&](size_t row, size_t column) {
-    const size_t gap = row >= 4 ? 16 : 0;
-    return red_at(folder_, png, static_cast<size_t>(width), row * 66 + gap + 32, column * 66 + 32);
-  };
-  EXPECT_EQ(red(0, 0), 0);
-  EXPECT_EQ(red(0, 7), 7);
-  EXPECT_EQ(red(3, 7), 31);
-  EXPECT_EQ(red(4, 0), 63);
-  EXPECT_EQ(red(7, 7), 94);
-  // Half as wide as high: paper beside it.
-  EXPECT_EQ(red_at(folder_, png, static_cast<size_t>(width), 32, 3), 255);
-  EXPECT_EQ(sheets[1].height, 66);
-  EXPECT_THAT(contact_sheets(set, torch::tensor({1., 0.}).expand({100, 2}))[1].png, IsEmpty());
-}
-
 train::MaximizeRecord search() {
   train::MaximizeRecord record;
   record.epoch = 4;
@@ -298,7 +273,13 @@ TEST_F(EventFilesTest, TensorBoardIsToldOfEverything) {
   EXPECT_EQ(events[4].scalars.at("partition_shares/hue_nats"), .25f);
   EXPECT_EQ(events[4].scalars.at("partition/overlap"), .5f);
   EXPECT_EQ(events[5].step, 4);
-  EXPECT_EQ(events[5].images.at("partition_sheets/environment_1").width, 8u * 66);
+  const auto& sheet = events[5].images.at("partition_sheets/environment_1");
+  std::vector<uint8_t> rgb;
+  std::ofstream(folder_ / "sheet.png", std::ios::binary) << sheet.png;
+  const auto size = data::decode_image_file((folder_ / "sheet.png").string(), 0, rgb);
+  EXPECT_EQ(sheet.width, static_cast<uint64_t>(size.width));
+  EXPECT_EQ(sheet.height, static_cast<uint64_t>(size.height));
+  EXPECT_EQ(size.width, inspect::contact_sheet(Reds(), {}).width());
   EXPECT_EQ(events[6].step, 3);
   EXPECT_THAT(events[6].scalars, ElementsAre(Pair("knn/hue/test_acc@1", 81.25f)));
   EXPECT_EQ(events[7].texts.at("settings"),

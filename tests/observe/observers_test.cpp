@@ -14,7 +14,6 @@
 #include "ipirm/observe/console.h"
 #include "ipirm/observe/metrics_lines.h"
 #include "ipirm/observe/reference_texts.h"
-#include "ipirm/observe/run_summary.h"
 #include "ipirm/observe/text_files.h"
 
 namespace ipirm::observe {
@@ -196,27 +195,6 @@ TEST_F(TextFilesTest, AreCutBackToWhatTheStateKnows) {
   EXPECT_THAT(lines("a.txt"), ElementsAre("one", "two again"));
   EXPECT_THAT(lines("c.txt"), IsEmpty());
   EXPECT_THAT(saved.left(), IsEmpty());  // b.txt's length is nobody's any more, and no fault
-}
-
-TEST_F(TextFilesTest, AreSummedUpWithLastAndBest) {
-  {
-    TextFiles texts(folder_, /*keep=*/false);
-    MetricsLines metrics(texts.open("metrics.jsonl"));
-    metrics.step(step(1));
-    for (int64_t epoch = 1; epoch <= 3; ++epoch) {
-      const double loss[] = {0, 3, 1, 2}, accuracy[] = {0, 10, 9.5, 7};
-      metrics.epoch({.epoch = epoch, .epochs = 3, .mean_loss = loss[epoch]});
-      metrics.evaluation({epoch, 3, "knn", {"hue", false, {{"test_acc@1", accuracy[epoch]}}}});
-    }
-    metrics.maximize(search());
-  }
-  EXPECT_EQ(run_summary(folder_ / "metrics.jsonl"),
-            "                       last                best\n"
-            "loss                 2.0000  (epoch 3)   1.0000  (epoch 2)\n"
-            "knn hue  test_acc@1  7.0000  (epoch 3)  10.0000  (epoch 1)\n"
-            "partitions  1, the newest after epoch 4: 3 + 5, 0.2500 nats of hue\n");
-  std::ofstream(folder_ / "cut.jsonl") << "{\"event\":\"epo";
-  EXPECT_EQ(run_summary(folder_ / "cut.jsonl"), "");
 }
 
 }  // namespace

@@ -20,6 +20,12 @@ struct Factor {
   int num_values = 0;           // values are 0..num_values-1
   std::vector<int64_t> values;  // one an image; -1 where unknown (the unlabeled part of STL)
   std::vector<std::string> value_names = {};  // what each value is called; empty: its number
+
+  // What the value is called; its number where it has no name, -1 being unknown.
+  std::string name_of(int64_t value) const {
+    const auto known = static_cast<size_t>(value);
+    return value >= 0 && known < value_names.size() ? value_names[known] : std::to_string(value);
+  }
 };
 
 // Immutable after construction: image() may be called from many threads.

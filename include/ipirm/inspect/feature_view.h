@@ -27,20 +27,20 @@ Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& bank, int6
 Picture neighbour_sheet(const data::ImageSet& query_set, const std::vector<int64_t>& query_index,
                         const data::ImageSet& bank_set, const Neighbours& neighbours);
 
-// Features in the plane of their two largest principal components.
-struct PlaneMap {
-  torch::Tensor points;  // (N, 2) float64 around 0
-  double share[2] = {};  // of the variance that each axis has, 0..1
+// Features along their principal components of greatest variance, that of the greatest first.
+struct Components {
+  torch::Tensor points;       // (N, n) float64 around 0
+  std::vector<double> share;  // of the variance that each of n axes has, 0..1
 };
 
-// features (N, F), N >= 1, F >= 2. Exact, in float64, by the smaller one of the covariance and the
-// Gram matrix. Of an axis and its opposite, both of which would do, that one is taken along which
-// the feature with the largest weight grows.
-PlaneMap principal_plane(const torch::Tensor& features);
+// features (N, F), N >= 1, F >= n >= 1. Exact, in float64, by the smaller one of the covariance and
+// the Gram matrix; 0 along axes that N samples do not have. Of an axis and its opposite, both of
+// which would do, that one is taken along which the feature with the largest weight grows.
+Components principal_components(const torch::Tensor& features, int64_t n);
 
-// A dot a sample, in the colour of its value (grey where nobody knows it), and the values' names
-// where there are at most 20.
-Picture map_picture(const PlaneMap& map, const data::Factor& factor);
+// The first two of the map's components. A dot a sample, in the colour of its value (grey where
+// nobody knows it), and the values' names where there are at most 20.
+Picture map_picture(const Components& map, const data::Factor& factor);
 
 // How often samples of each class were taken for each.
 struct Confusion {

@@ -32,7 +32,7 @@ void write_neighbours(const std::filesystem::path& folder, const Picture& pictur
                       const Neighbours& neighbours);
 
 // map.json, and map_FACTOR.png for each factor. `whole_index`: of each point, in the test images.
-void write_map(const std::filesystem::path& folder, const PlaneMap& map,
+void write_map(const std::filesystem::path& folder, const Components& map,
                const std::vector<ReportMap>& pictures, const std::vector<int64_t>& whole_index);
 
 // confusion.json, and confusion_CLASSIFIER_FACTOR.png for each.
