@@ -21,8 +21,6 @@ constexpr double kRounding = 1e-7;
 
 }  // namespace
 
-// Standardised features change nothing in the minimum, since the penalty is that of the weights of
-// h; but without them L-BFGS takes ten times as many steps.
 LinearProblem::LinearProblem(const torch::Tensor& h, const torch::Tensor& labels,
                              int64_t num_values, int64_t total, dist::Group& group)
     : group_(group), num_values_(num_values), total_(total) {
@@ -30,26 +28,35 @@ LinearProblem::LinearProblem(const torch::Tensor& h, const torch::Tensor& labels
   x_ = h.to(torch::kFloat64, /*non_blocking=*/false, /*copy=*/true);
   mean_ = x_.sum(0) / static_cast<double>(total);
   group_.sum(mean_);
-  x_ -= mean_;
-  const torch::Tensor variance = x_.square().sum(0) / static_cast<double>(total);
-  group_.sum(variance);
-  const torch::Tensor deviation = variance.sqrt();
-  deviation_ =
-      torch::where(deviation > kRounding * mean_.abs(), deviation, torch::ones_like(deviation));
-  x_ /= deviation_;
+  x_ -= mean_;  // changes nothing in the minimum, since the bias is free
+  variance_ = x_.square().sum(0) / static_cast<double>(total);
+  group_.sum(variance_);
+  const torch::Tensor varies = variance_.sqrt() > kRounding * mean_.abs();
+  variance_ *= varies;
+  x_ *= varies;
   const auto classes = torch::arange(num_values, labels.options());
   is_of_class_ = labels.unsqueeze(1).eq(classes).to(torch::kFloat64);
 }
 
+// Where all classes are equally probable, the second derivative of the cross-entropy by a weight is
+// the feature's variance times p (1 - p). Of a hundred times as many steps this spares nearly all:
+// features differ much in how they vary, and the penalty's part does not.
+torch::Tensor LinearProblem::scale_for(double weight_decay) const {
+  const double p = 1 / static_cast<double>(num_values_);
+  const torch::Tensor scale = (variance_ * (p * (1 - p)) + weight_decay).sqrt();
+  return torch::where(scale > 0, scale, torch::ones_like(scale));
+}
+
 LinearProblem::Value LinearProblem::evaluate(const torch::Tensor& weight, const torch::Tensor& bias,
+                                             const torch::Tensor& scale,
                                              double weight_decay) const {
-  const torch::Tensor log_p = torch::addmm(bias, x_, weight.t()).log_softmax(1);  // (n, C)
+  const torch::Tensor of_h = weight / scale;  // the weight of h itself
+  const torch::Tensor log_p = torch::addmm(bias, x_, of_h.t()).log_softmax(1);  // (n, C)
   const torch::Tensor by_logit = (log_p.exp() - is_of_class_) / static_cast<double>(total_);
   torch::Tensor by_weight = by_logit.t().mm(x_).contiguous(), by_bias = by_logit.sum(0);
   const torch::Tensor loss = -(log_p * is_of_class_).sum() / static_cast<double>(total_);
   for (const torch::Tensor& sum : {by_weight, by_bias, loss}) group_.sum(sum);
-  const torch::Tensor of_h = weight / deviation_;  // the weight of h itself
-  by_weight += weight_decay * of_h / deviation_;
+  by_weight = (by_weight + weight_decay * of_h) / scale;
   return {loss.item<double>() + weight_decay / 2 * of_h.square().sum().item<double>(), by_weight,
           by_bias};
 }
@@ -57,29 +64,30 @@ LinearProblem::Value LinearProblem::evaluate(const torch::Tensor& weight, const 
 std::optional<LinearMinimum> LinearProblem::minimize(double weight_decay,
                                                      const std::string& label) const {
   // L-BFGS sees the sum over the samples: it forgets curvature that is below 1e-10.
-  const double scale = static_cast<double>(total_);
+  const auto samples = static_cast<double>(total_);
+  const torch::Tensor scale = scale_for(weight_decay);
   torch::Tensor weight = torch::zeros({num_values_, x_.size(1)}, x_.options());
   torch::Tensor bias = torch::zeros({num_values_}, x_.options());
   torch::optim::LBFGS lbfgs({weight, bias}, torch::optim::LBFGSOptions(1)
                                                 .max_iter(kStepsARound)
                                                 .history_size(kRemembered)
-                                                .tolerance_grad(kFlat * scale)
+                                                .tolerance_grad(kFlat * samples)
                                                 .tolerance_change(0)
                                                 .line_search_fn("strong_wolfe"));
   LinearMinimum found;
   const auto closure = [&] {
     const torch::NoGradGuard no_grad;
-    const Value value = evaluate(weight, bias, weight_decay);
-    weight.mutable_grad() = scale * value.by_weight;
-    bias.mutable_grad() = scale * value.by_bias;
+    const Value value = evaluate(weight, bias, scale, weight_decay);
+    weight.mutable_grad() = samples * value.by_weight;
+    bias.mutable_grad() = samples * value.by_bias;
     ++found.evaluations;
-    return torch::tensor(scale * value.loss, torch::kFloat64);
+    return torch::tensor(samples * value.loss, torch::kFloat64);
   };
   for (int64_t round = 0; round < kMostRounds; ++round) {
     if (group_.agreement().stop()) return std::nullopt;
     lbfgs.step(closure);
     const torch::NoGradGuard no_grad;
-    const Value now = evaluate(weight, bias, weight_decay);
+    const Value now = evaluate(weight, bias, scale, weight_decay);
     found.loss = now.loss;
     found.slope =
         std::max(now.by_weight.abs().max().item<double>(), now.by_bias.abs().max().item<double>());
@@ -92,7 +100,7 @@ std::optional<LinearMinimum> LinearProblem::minimize(double weight_decay,
                                 kFlat, "; a larger --weight_decay converges sooner"));
   }
   const torch::NoGradGuard no_grad;
-  found.weight = weight / deviation_;
+  found.weight = weight / scale;
   found.bias = bias - found.weight.mv(mean_);
   return found;
 }

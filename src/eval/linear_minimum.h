@@ -14,7 +14,7 @@ namespace ipirm::eval {
 struct LinearMinimum {
   torch::Tensor weight, bias;  // (C, F), (C) float64, on the features' device
   double loss = 0;             // what is minimised
-  double slope = 0;            // the largest of its derivatives there, by standardised features
+  double slope = 0;            // the largest of its derivatives there, by the scaled weights
   int64_t evaluations = 0;     // of the loss and its derivatives
 };
 
@@ -36,14 +36,18 @@ class LinearProblem {
     double loss;
     torch::Tensor by_weight, by_bias;  // derivatives, of the shapes of weight and bias
   };
-  // At a weight and a bias for standardised features.
-  Value evaluate(const torch::Tensor& weight, const torch::Tensor& bias, double weight_decay) const;
+  // scale (F): what the loss's second derivatives by a weight of each feature are about, the root
+  // of it; their product with the weights is what L-BFGS moves.
+  torch::Tensor scale_for(double weight_decay) const;
+  // At scaled weights, and a bias for centred features.
+  Value evaluate(const torch::Tensor& weight, const torch::Tensor& bias, const torch::Tensor& scale,
+                 double weight_decay) const;
 
   dist::Group& group_;
   int64_t num_values_, total_;
-  torch::Tensor mean_, deviation_;  // (F) float64, of all samples; that of a constant is 1
-  torch::Tensor x_;                 // (n, F) float64: standardised
-  torch::Tensor is_of_class_;       // (n, C) float64: 0 or 1
+  torch::Tensor mean_, variance_;  // (F) float64, of all samples; that of a constant is 0
+  torch::Tensor x_;                // (n, F) float64: centred
+  torch::Tensor is_of_class_;      // (n, C) float64: 0 or 1
 };
 
 }  // namespace ipirm::eval

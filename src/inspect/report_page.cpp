@@ -243,21 +243,22 @@ std::string repeat(const Report& report) {
   return text + "</pre>\n";
 }
 
+// A library's file without its last line, which tells browsers where its sources lie: some ask for
+// them.
+std::string without_map(std::string_view file) {
+  const auto map = file.rfind("sourceMappingURL=");
+  return std::string(map == file.npos ? file : file.substr(0, file.rfind('\n', map)));
+}
+
 std::string head(const Report& report) {
   return cat(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; ",
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n<title>",
-      escaped(report.runs.front().name), " - ipirm</title>\n<style>", embedded::dygraphs_style(),
-      embedded::page_style(), "</style>\n</head>\n<body>\n<main>\n<h1>",
-      escaped(report.runs.front().name), "</h1>\n");
-}
-
-// dygraphs, without the line that tells browsers where its sources lie, which some ask for.
-std::string library() {
-  const std::string text(embedded::dygraphs_script());
-  return text.substr(0, text.find("//# sourceMappingURL="));
+      escaped(report.runs.front().name), " - ipirm</title>\n<style>",
+      without_map(embedded::dygraphs_style()), embedded::page_style(),
+      "</style>\n</head>\n<body>\n<main>\n<h1>", escaped(report.runs.front().name), "</h1>\n");
 }
 
 }  // namespace
@@ -266,10 +267,11 @@ std::string report_page(const Report& report) {
   const auto charts = charts_of(report);
   const std::string top = head(report) + paragraph(result_sentence(report), "result") +
                           result_table(report) + settings(report) + curves(charts);
-  const std::string end = features(report) + repeat(report) + "</main>\n<script>" + library() +
-                          "</script>\n" + "<script type=\"application/json\" id=\"curves\">" +
-                          to_json(charts) + "</script>\n<script>" +
-                          std::string(embedded::page_script()) + "</script>\n</body>\n</html>\n";
+  const std::string end = features(report) + repeat(report) + "</main>\n<script>" +
+                          without_map(embedded::dygraphs_script()) + "</script>\n" +
+                          "<script type=\"application/json\" id=\"curves\">" + to_json(charts) +
+                          "</script>\n<script>" + std::string(embedded::page_script()) +
+                          "</script>\n</body>\n</html>\n";
   const size_t used = top.size() + end.size();
   return top + partitions(report, kMostBytes > used ? kMostBytes - used : 0) + end;
 }

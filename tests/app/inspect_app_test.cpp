@@ -10,6 +10,7 @@
 
 #include "app/programs.h"
 #include "ipirm/checkpoint/npy.h"
+#include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
 #include "ipirm/data/image_set.h"
 #include "ipirm/partition/partition_set.h"

@@ -42,7 +42,9 @@ TEST_F(LinearResults, SavesTheClassifier) {
   EXPECT_THAT(saved[0].second.sizes(), ElementsAre(10, 128));
   EXPECT_EQ(saved[1].first, "bias");
   for (const auto& [name, tensor] : checkpoint::read_torch_file(results("x") / "linear_state.pt")) {
-    if (name == "classifier.0.weight") EXPECT_TRUE(torch::equal(tensor, saved[0].second));
+    if (name == "classifier.0.weight") {
+      EXPECT_TRUE(torch::equal(tensor, saved[0].second));
+    }
   }
   ASSERT_EQ(evaluate("x", "--epochs 1 --txt --overwrite").code, 0);
   EXPECT_FALSE(fs::exists(results("x") / "linear_2.pt")) << "that of other settings";

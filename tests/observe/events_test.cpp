@@ -279,7 +279,8 @@ TEST_F(EventFilesTest, TensorBoardIsToldOfEverything) {
   const auto size = data::decode_image_file((folder_ / "sheet.png").string(), 0, rgb);
   EXPECT_EQ(sheet.width, static_cast<uint64_t>(size.width));
   EXPECT_EQ(sheet.height, static_cast<uint64_t>(size.height));
-  EXPECT_EQ(size.width, inspect::contact_sheet(Reds(), {}).width());
+  const auto chosen = inspect::choose_images(search().result.logits, 64);
+  EXPECT_EQ(size.width, inspect::contact_sheet(Reds(), chosen[0]).width());
   EXPECT_EQ(events[6].step, 3);
   EXPECT_THAT(events[6].scalars, ElementsAre(Pair("knn/hue/test_acc@1", 81.25f)));
   EXPECT_EQ(events[7].texts.at("settings"),
