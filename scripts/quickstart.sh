@@ -40,7 +40,7 @@ one_arm() { # the training of an arm and the linear evaluation of its last weigh
   local model=results/ColoredDigits/quickstart-$arm/model_20.pt out=downstream/ColoredDigits/quickstart-$arm existing=--resume
   if [[ $model -nt $out/result.txt || ! -e $out/linear_state.pt ]]; then existing=--overwrite; fi
   "$BIN/ipirm-linear" --model_path "$model" --dataset ColoredDigits --crop_scale_min .4 --hflip 0 --epochs 6 --lr .01 \
-    --batch_size 256 --workers 1 --device cpu --txt $existing --name "quickstart-$arm" --log_level warning || return 255
+    --batch_size 256 --workers 1 --device cpu --txt --predict $existing --name "quickstart-$arm" --log_level warning || return 255
 }
 export -f one_arm
 export OMP_NUM_THREADS=1  # three arms at once fill two cores and more

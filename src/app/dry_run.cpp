@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <string>
 
 #include "app/run_folder.h"
 #include "app/train_parts.h"
+#include "ipirm/core/device_memory.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
@@ -26,7 +28,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr double kPatience = 20;  // seconds after which no further step is made
-constexpr int64_t kSteps = 4;
+// More than the loader makes ahead, so that a step that waits for its batch is seen to.
+constexpr int64_t kMostSteps = 16;
 constexpr double kMegabyte = 1e6;
 
 double seconds_of(const std::function<void()>& work) {
@@ -43,8 +46,8 @@ std::string megabytes(double bytes) {
 struct Costs {
   // Of a step; of embedding an image; of a pass of the search over the whole set.
   double step = 0, image = 0, pass = 0;
-  // What a step holds beside weights, gradients and moments, bytes; on the CPU alone.
-  double activations = 0;
+  // What a step holds beside weights, gradients and moments, bytes; -1: not known.
+  double activations = -1;
 };
 
 class DryRun {
@@ -59,7 +62,7 @@ class DryRun {
         parts_(make_parts(config, sets, views, device, {}, state)),
         searches_(parts_.step->uses_partitions() &&
                   config.source.kind == partition::SourceKind::kSearch),
-        first_search_(searches_ && state.partitions.empty()) {
+        makes_first_partition_(parts_.step->uses_partitions() && state.partitions.empty()) {
     for (const auto& parameter : state.model->parameters()) weights_ += 4. * parameter.numel();
   }
 
@@ -73,7 +76,8 @@ class DryRun {
 
   void say_memory() const;
   void say_time() const;
-  void say_files(const fs::path& folder) const;
+  // False where the folder is another run's.
+  bool say_files(const fs::path& folder) const;
 
  private:
   int64_t samples() const { return sets_.train->size(); }
@@ -83,15 +87,22 @@ class DryRun {
   void try_steps();
   void try_embedding();
   void try_pass();
-  // Searches after the first, which is made before epoch 1.
-  int64_t later_searches() const {
-    return parts_.step->uses_partitions() ? config_.train.epochs / config_.train.maximize_iter : 0;
+  int64_t steps_per_epoch() const { return samples() / config_.train.batch_size; }
+  // After which searches, evaluations and models are made: --max_steps ends a run with a step.
+  int64_t whole_epochs() const {
+    const int64_t most = config_.train.max_steps;
+    if (most <= 0 || most >= config_.train.epochs * steps_per_epoch()) return config_.train.epochs;
+    return (most - 1) / steps_per_epoch();
+  }
+  // Partitions after the first, which is made before epoch 1.
+  int64_t later_partitions() const {
+    return parts_.step->uses_partitions() ? whole_epochs() / config_.train.maximize_iter : 0;
   }
   int64_t evaluations() const {
-    return parts_.evaluations.empty() ? 0 : config_.train.epochs / config_.train.eval_every;
+    return parts_.evaluations.empty() ? 0 : whole_epochs() / config_.train.eval_every;
   }
   int64_t kept_partitions() const {
-    const int64_t all = later_searches() + 1;
+    const int64_t all = later_partitions() + 1;
     if (!config_.train.retain_group) return 1;
     return config_.train.retain_group_set > 0 ? std::min(all, config_.train.retain_group_set) : all;
   }
@@ -115,7 +126,7 @@ class DryRun {
   train::RunState& state_;
   torch::Device device_;
   train::TrainerParts parts_;
-  bool searches_, first_search_;
+  bool searches_, makes_first_partition_;
   double weights_ = 0;  // bytes
   Costs costs_;
 };
@@ -123,16 +134,20 @@ class DryRun {
 void DryRun::try_steps() {
   std::vector<int64_t> order(static_cast<size_t>(samples()));
   std::iota(order.begin(), order.end(), 0);
+  core::forget_peak_resident_bytes();
+  core::forget_peak(device_);
   const auto before = core::resident_bytes();
   auto loader = train::two_view_loader(views_, core::Purpose::kTrainView, 1, order,
                                        config_.train.batch_size, /*drop_last=*/true);
   const train::Plan plan(config_.train);
-  core::Progress progress("trying steps", kSteps, "steps");
-  double all = 0;
-  for (int64_t n = 0; n < kSteps && all < kPatience; ++n) {
-    const double seconds = seconds_of([&] {
+  const int64_t most = std::min(kMostSteps, steps_per_epoch());
+  core::Progress progress("trying steps", most, "steps");
+  std::vector<double> took;
+  for (double all = 0; std::ssize(took) < most && all < kPatience && !core::interrupted();) {
+    const auto n = std::ssize(took);
+    took.push_back(seconds_of([&] {
       const auto batch = loader.next();
-      if (!batch) return;
+      TORCH_INTERNAL_ASSERT(batch);
       const int64_t start = n * config_.train.batch_size;
       train::StepInput input{.view1 = core::to_device(batch->views[0], device_),
                              .view2 = core::to_device(batch->views[1], device_),
@@ -145,17 +160,21 @@ void DryRun::try_steps() {
       }
       // Reading the loss waits for the device.
       parts_.step->run(state_.model, state_.adam, input).front().value.item<double>();
-    });
-    // A batch that was not there took no time worth counting; the first step warms up.
-    if (n > 0 && (n + 1) * config_.train.batch_size > samples()) break;
-    costs_.step = n < 2 ? seconds : std::min(costs_.step, seconds);
-    all += seconds;
+    }));
+    all += took.back();
     progress.update(n + 1);
   }
-  if (device_.is_cpu()) {
+  // The first steps warm up, and find batches that were made while the run began.
+  const auto counted = took.begin() + std::ssize(took) / 2;
+  if (counted == took.end()) return;  // interrupted
+  costs_.step =
+      std::accumulate(counted, took.end(), 0.) / static_cast<double>(took.end() - counted);
+  // Weights and moments were there before the first step, gradients were not.
+  if (const auto held = core::held_bytes(device_))
+    costs_.activations = std::max(0., held->peak - 4 * weights_);
+  else if (device_.is_cpu())
     costs_.activations =
-        std::max(0., static_cast<double>(core::peak_resident_bytes() - before) - 3 * weights_);
-  }
+        std::max(0., static_cast<double>(core::peak_resident_bytes() - before) - weights_);
 }
 
 void DryRun::try_embedding() {
@@ -207,7 +226,7 @@ void DryRun::say_memory() const {
   };
   core::log_info("memory");
   line("weights, gradients and Adam's moments", 4 * weights_);
-  if (device_.is_cpu()) line("what a step holds beside them, about", costs_.activations);
+  if (costs_.activations >= 0) line("what a step holds beside them, about", costs_.activations);
   const double rows = static_cast<double>(samples());
   if (searches_ && config_.maximize.offline)
     line("features of a search", 8. * rows * static_cast<double>(config_.model.feature_dim));
@@ -224,8 +243,8 @@ void DryRun::say_memory() const {
 }
 
 void DryRun::say_time() const {
-  const int64_t steps = samples() / config_.train.batch_size;
-  train::TimeLeft left(config_.train, steps, later_searches() > 0, evaluations() > 0);
+  const int64_t steps = steps_per_epoch();
+  train::TimeLeft left(config_.train, steps, later_partitions() > 0, evaluations() > 0);
   left.steps(1, costs_.step);
   left.search(searches_ ? search_seconds() : 0);
   if (evaluations() > 0) left.evaluation(evaluation_seconds());
@@ -237,38 +256,47 @@ void DryRun::say_time() const {
                 core::human_duration(costs_.step * static_cast<double>(steps))));
   if (searches_) {
     core::log_info(core::cat("  a search  at most ", core::human_duration(search_seconds()), ", ",
-                             later_searches() + first_search_, " of them"));
+                             later_partitions() + makes_first_partition_, " of them",
+                             config_.maximize.mixup ? "; tried without --mixup_max, with which "
+                                                      "it takes longer"
+                                                    : ""));
   }
   if (evaluations() > 0) {
-    core::log_info(core::cat("  a kNN evaluation  about ",
-                             core::human_duration(evaluation_seconds()), ", ", evaluations(),
-                             " of them"));
+    core::log_info(
+        core::cat("  a kNN evaluation  about ", core::human_duration(evaluation_seconds()), ", ",
+                  evaluations(), " of them",
+                  parts_.evaluations.size() > 1 ? "; what --eval adds is not tried" : ""));
   }
-  const double first = first_search_ ? search_seconds() : 0;
+  const double first = searches_ && makes_first_partition_ ? search_seconds() : 0;
   core::log_info(
       core::cat("  the run  about ", core::human_duration(left.at({})->seconds + first)));
 }
 
-void DryRun::say_files(const fs::path& folder) const {
+bool DryRun::say_files(const fs::path& folder) const {
   const auto& train = config_.train;
-  const int64_t models = train.epochs / train.save_every + (train.epochs % train.save_every != 0);
+  const int64_t epochs = whole_epochs();
+  const bool ends = epochs == train.epochs;  // not by --max_steps
+  const int64_t models = epochs / train.save_every + (ends && epochs % train.save_every != 0);
   core::log_info("files in " + folder.string());
-  core::log_info("  config.yaml, log.txt, metrics.jsonl, knn_result.txt");
+  core::log_info(core::cat("  config.yaml, log.txt, metrics.jsonl, knn_result.txt",
+                           sets_.train->name(0).empty() ? "" : ", samples.csv"));
   core::log_info(core::cat("  model_E.pt  ", models, " of ", megabytes(weights_)));
   const double partitions = static_cast<double>(kept_partitions()) * logits_bytes();
   core::log_info("  state.pt, state_previous.pt  about " +
                  megabytes(3 * weights_ + (parts_.step->uses_partitions() ? partitions : 0)) +
                  " each");
   if (parts_.step->uses_partitions()) {
-    core::log_info(core::cat("  GroupResults_E.npy  ", later_searches() + first_search_, " of ",
-                             megabytes(logits_bytes())));
+    core::log_info(core::cat("  GroupResults_E.npy  ", later_partitions() + makes_first_partition_,
+                             " of ", megabytes(logits_bytes()), ", each with its .data"));
   }
   if (config_.tensorboard) core::log_info("  events.out.tfevents.*, projector_*");
   std::error_code error;
   if (fs::exists(folder / "config.yaml", error) && !config_.overwrite && !config_.resume) {
     core::log_warning(core::cat(folder.string(), " holds a run already: it would be refused ",
                                 "without --resume, --overwrite or another --name"));
+    return false;
   }
+  return true;
 }
 
 // The settings that differ from the defaults, a line each.
@@ -280,16 +308,19 @@ void say_settings(const config::TrainConfig& config) {
 
 }  // namespace
 
-void say_what_a_run_takes(const config::TrainConfig& config, const data::DataSets& sets,
+bool say_what_a_run_takes(const config::TrainConfig& config, const data::DataSets& sets,
                           const train::ViewSource& views, train::RunState& state,
                           torch::Device device, const fs::path& folder) {
   say_settings(config);
   DryRun run(config, sets, views, state, device);
   run.try_out();
+  if (core::interrupted()) return false;
   run.say_memory();
   run.say_time();
-  run.say_files(folder);
-  core::log_info("nothing was written; without --dry_run this run starts");
+  const bool starts = run.say_files(folder);
+  core::log_info(
+      core::cat("nothing was written", starts ? "; without --dry_run this run starts" : ""));
+  return true;
 }
 
 }  // namespace ipirm::app

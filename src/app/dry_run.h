@@ -12,8 +12,9 @@ namespace ipirm::app {
 
 // Logs the settings that differ from the defaults, the memory of the run's parts, its time and the
 // files that it would write into `folder`. Writes nothing. `state`, of the run before its first
-// step, is of no use afterwards: some steps are made with it, on the run's own batches.
-void say_what_a_run_takes(const config::TrainConfig& config, const data::DataSets& sets,
+// step, is of no use afterwards: some steps are made with it, on the run's own batches. False where
+// a signal came before they were made.
+bool say_what_a_run_takes(const config::TrainConfig& config, const data::DataSets& sets,
                           const train::ViewSource& views, train::RunState& state,
                           torch::Device device, const std::filesystem::path& folder);
 

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <chrono>
 #include <cmath>
 #include <optional>
 #include <tuple>
@@ -125,10 +126,9 @@ void tell(const eval::LinearOptions& options, const std::string& factor, bool is
           LinearFolder& folder) {
   const auto scores = [&](const eval::LinearEpoch& e) {
     auto all = eval::scores_of(e);
-    if (options.num_heads() > 1) {
-      all.push_back({"lr", options.lr_of(e.head)});
-      all.push_back({"weight_decay", options.weight_decay_of(e.head)});
-    }
+    if (options.num_heads() == 1) return all;
+    if (options.solver == eval::LinearSolver::kAdam) all.push_back({"lr", options.lr_of(e.head)});
+    all.push_back({"weight_decay", options.weight_decay_of(e.head)});
     return all;
   };
   folder.observer().evaluation(
@@ -140,10 +140,28 @@ void tell(const eval::LinearOptions& options, const std::string& factor, bool is
   }
 }
 
+// When the state is saved: after each epoch; of epochs that take less than the saving itself, as on
+// cached features, after those that end a second or more after the last one saved.
+class SaveTimes {
+ public:
+  explicit SaveTimes(bool epochs_are_short) : epochs_are_short_(epochs_are_short) {}
+  bool due(bool is_last) {
+    const auto now = std::chrono::steady_clock::now();
+    if (epochs_are_short_ && !is_last && now - saved_ < std::chrono::seconds(1)) return false;
+    saved_ = now;
+    return true;
+  }
+
+ private:
+  bool epochs_are_short_;
+  std::chrono::steady_clock::time_point saved_ = std::chrono::steady_clock::now();
+};
+
 // Every epoch that is left, with what is written after it. False once the ranks stop.
 bool run_epochs(const config::LinearConfig& config, const std::vector<data::Factor>& factors,
                 std::optional<LinearFolder>& folder, eval::LinearProbe& probe, LinearState& state) {
-  observe::Console console;
+  observe::Console console(observe::console_options());
+  SaveTimes saves(config.linear.cache);
   while (state.epoch < config.linear.epochs) {
     const auto results = probe.epoch(state.epoch + 1);
     if (!results) return false;
@@ -157,7 +175,7 @@ bool run_epochs(const config::LinearConfig& config, const std::vector<data::Fact
       state.last[f] = e;
       if (e.epoch == 1 || is_better(e, state.best[f])) state.best[f] = e;
     }
-    if (!folder) continue;
+    if (!folder || !saves.due(state.epoch == config.linear.epochs)) continue;
     state.probe = probe.state();
     folder->save(state);
   }
@@ -221,18 +239,20 @@ void say_what_is_run(const config::LinearConfig& config, torch::Device device,
   if (!group.is_alone()) core::log_info(core::cat(group.size(), " processes"));
 }
 
-// Writes what an evaluation leaves when all its epochs are done; false once the ranks stop.
+// Writes what an evaluation leaves when all its epochs are done; false once the ranks stop. Rank 0
+// decides, which alone has read the state and knows the folder: predictions of fewer epochs that
+// stand there are made anew.
 bool write_results(const config::LinearConfig& config, const data::DataSets& sets,
                    dist::Group& group, const std::optional<LinearFolder>& folder,
                    eval::LinearProbe& probe, const LinearState& state) {
   if (folder) write_classifiers(folder->path(), sets.test->factors(), probe, state);
-  if (!config.predict) return true;
-  std::vector<int64_t> heads;
-  for (const eval::LinearEpoch& e : state.last) heads.push_back(e.head);
-  const torch::Tensor of_first = torch::tensor(heads);  // who resumed alone has read the state
+  std::vector<int64_t> plan = {config.predict || (folder && holds_predictions(folder->path()))};
+  for (const eval::LinearEpoch& e : state.last) plan.push_back(e.head);
+  const torch::Tensor of_first = torch::tensor(plan);
   group.broadcast(of_first);
-  const int64_t* head = of_first.const_data_ptr<int64_t>();
-  const auto predictions = probe.predict({head, head + of_first.numel()});
+  const int64_t* number = of_first.const_data_ptr<int64_t>();
+  if (*number == 0) return true;
+  const auto predictions = probe.predict({number + 1, number + of_first.numel()});
   if (predictions && folder) write_predictions(folder->path(), *sets.test, *predictions);
   return predictions.has_value();
 }
@@ -294,7 +314,7 @@ bool run_in(const std::shared_ptr<dist::Group>& group, const config::LinearConfi
 }  // namespace
 
 int run_linear(const config::LinearConfig& config) {
-  const auto launch = introduce(config.log_level);
+  const auto launch = introduce(config.log_level, config.quiet);
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/true);
   core::check_threads(at::get_num_threads() + config.loader.workers);

@@ -73,6 +73,8 @@ void write_predictions(const fs::path& folder, const data::ImageSet& test,
   });
 }
 
+bool holds_predictions(const fs::path& folder) { return fs::exists(folder / kPredictions); }
+
 void remove_results(const fs::path& folder) {
   std::vector<fs::path> stale;
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -95,8 +97,9 @@ std::string summary(const eval::LinearOptions& options, const eval::LinearEpoch&
                      score("class_acc@1", epoch.class_top1) +
                      score("held_out_acc@1", epoch.held_top1) + core::cat("(epoch ", epoch.epoch);
   if (options.num_heads() > 1) {
-    text += core::cat(", --lr ", options.lr_of(epoch.head), " --weight_decay ",
-                      options.weight_decay_of(epoch.head));
+    const bool has_lr = options.solver == eval::LinearSolver::kAdam;
+    text += has_lr ? core::cat(", --lr ", options.lr_of(epoch.head)) : ",";
+    text += core::cat(" --weight_decay ", options.weight_decay_of(epoch.head));
   }
   return text + ")";
 }

@@ -26,6 +26,7 @@ void write_classifiers(const std::filesystem::path& folder,
 void write_predictions(const std::filesystem::path& folder, const data::ImageSet& test,
                        const std::vector<eval::Predictions>& predictions);
 
+bool holds_predictions(const std::filesystem::path& folder);
 // Removes what the two have written into the folder.
 void remove_results(const std::filesystem::path& folder);
 

@@ -28,8 +28,9 @@ std::string shared_settings(const std::string& yaml) {
 
 }  // namespace
 
-dist::Launch introduce(core::LogLevel level) {
+dist::Launch introduce(core::LogLevel level, bool quiet) {
   const auto launch = dist::read_launch();
+  if (quiet) level = std::max(level, core::LogLevel::kWarning);  // from the least severe on
   const bool speaks = launch.rank == 0 || level == core::LogLevel::kOff;
   core::set_log_level(speaks ? level : core::LogLevel::kError);
   if (launch.rank != 0) core::set_log_prefix(core::cat("rank ", launch.rank, ": "));

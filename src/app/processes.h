@@ -13,9 +13,10 @@
 
 namespace ipirm::app {
 
-// The processes that started this one, told to the log: rank 0 speaks at `level`, the others of
-// errors alone, with their rank in front. Throws UserError for variables that make no sense.
-dist::Launch introduce(core::LogLevel level);
+// The processes that started this one, told to the log: rank 0 speaks at `level`, where `quiet` of
+// nothing below warnings; the others of errors alone, with their rank in front. Throws UserError
+// for variables that make no sense.
+dist::Launch introduce(core::LogLevel level, bool quiet = false);
 
 // Each process takes the GPU of its number on its host. Throws UserError where the choice names one
 // GPU for several processes.

@@ -28,6 +28,7 @@
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
 #include "ipirm/data/fingerprint.h"
+#include "ipirm/dist/collect.h"
 #include "ipirm/dist/share.h"
 #include "ipirm/observe/event_files.h"
 #include "ipirm/observe/partition_files.h"
@@ -234,8 +235,12 @@ bool train_in(const std::shared_ptr<dist::Group>& group, const config::TrainConf
   say_what_is_run(config, device, state.model, data.counts, path);
   if (!group->is_alone()) core::log_info(core::cat(group->size(), " processes"));
   const bool done = trainer.run();
-  if (done && config.tensorboard)
+  if (done && config.tensorboard) {
+    dist::broadcast(*group,
+                    state.model->buffers());  // BatchNorm's statistics, as a save takes them
     project_features(state.model, data.sets, evaluation_options(config, data.views, device), path);
+  }
+  if (done && results) say_what_came_out(config, data.sets, path);
   return done;
 }
 
@@ -245,14 +250,15 @@ int try_run(const config::TrainConfig& config, torch::Device device, const fs::p
   if (core::interrupted()) return kExitInterrupted;
   auto state = first_state(config, *data.sets.train, device, /*resuming=*/false);
   say_what_is_run(config, device, state.model, data.counts, path);
-  say_what_a_run_takes(config, data.sets, data.views, state, device, path);
-  return kExitOk;
+  return say_what_a_run_takes(config, data.sets, data.views, state, device, path)
+             ? kExitOk
+             : kExitInterrupted;
 }
 
 }  // namespace
 
 int run_train(const config::TrainConfig& config) {
-  const auto launch = introduce(config.quiet ? core::LogLevel::kWarning : config.log_level);
+  const auto launch = introduce(config.log_level, config.quiet);
   for (const auto& warning : config.warnings) core::log_warning(warning);
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/false);
@@ -265,6 +271,10 @@ int run_train(const config::TrainConfig& config) {
                           .sizes_vary = config.loss.mixup.on});
   const auto path =
       fs::path(config.results_root) / core::name_of(config.data.dataset) / config.name;
+  if (config.dry_run && launch.size > 1) {
+    throw core::UserError(
+        "--dry_run tries a run of one process: start it without torchrun, srun or mpirun");
+  }
   if (config.dry_run) return try_run(config, device, path);
   const auto group = join(launch, device, config.dist_timeout);
   dist::check_divides(config.train.batch_size, *group);
@@ -275,7 +285,6 @@ int run_train(const config::TrainConfig& config) {
   if (done) {
     core::log_info(
         core::cat("done in ", core::human_duration(elapsed.count()), "  ", path.string()));
-    if (launch.rank == 0) say_what_came_out(config, path);
   }
   return stopped ? kExitInterrupted : kExitOk;
 }

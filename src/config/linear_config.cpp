@@ -29,7 +29,7 @@ constexpr Program kProgram = {
     "  ipirm-linear --model_path model.pt --dataset STL --data_root /data --label_share .01 \\\n"
     "      --optimizer lbfgs --bn eval --augment none --weight_decay 1e-2,1e-3,1e-4,1e-5\n\n"
     "Of several --lr and --weight_decay each pair is a head of its own, trained on the same\n"
-    "batches; a tenth of the training images is held out, and the head that is best there "
+    "batches; a tenth of the training images is held out, and the head of the least loss there "
     "counts.\n\n"
     "Of each image of --dataset Folder only the middle square is kept; --image_size 0 keeps images "
     "whole.",
@@ -89,6 +89,7 @@ std::vector<Field> fields_of(LinearConfig& c) {
   add_result_fields(fields, c);
   add_dist_timeout(fields, c.dist_timeout);
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
+  add_quiet(fields, c.quiet);
   return fields;
 }
 

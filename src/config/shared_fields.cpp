@@ -64,6 +64,10 @@ void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool
              "LEVEL");
 }
 
+void add_quiet(std::vector<Field>& fields, bool& quiet) {
+  Group(fields, "Run").flag_of_call("quiet", &quiet, "show warnings and errors alone");
+}
+
 void add_dist_timeout(std::vector<Field>& fields, double& minutes) {
   Group(fields, "Several processes (torchrun, srun, mpirun)")
       .number("dist_timeout", &minutes, above(0),

@@ -23,6 +23,8 @@ void add_augment_fields(std::vector<Field>& fields, augment::AugmentOptions& aug
 void add_run_fields(std::vector<Field>& fields, core::DeviceChoice& device, bool& deterministic,
                     core::LogLevel& log_level);
 
+void add_quiet(std::vector<Field>& fields, bool& quiet);
+
 // --dist_timeout, in the group "Several processes".
 void add_dist_timeout(std::vector<Field>& fields, double& minutes);
 

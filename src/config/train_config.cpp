@@ -130,8 +130,8 @@ void add_result_fields(std::vector<Field>& fields, TrainConfig& c) {
 }
 
 void add_call_fields(std::vector<Field>& fields, TrainConfig& c) {
+  add_quiet(fields, c.quiet);
   Group group(fields, "Run");
-  group.flag_of_call("quiet", &c.quiet, "show warnings and errors alone");
   group.flag_of_call("dry_run", &c.dry_run,
                      "only say what the run would take, need and write, from a few steps");
 }
@@ -220,6 +220,7 @@ void check(const TrainConfig& c) {
   refuse_if(c.loss.num_env < 2 && search && !c.loss.baseline,
             "--env_num: found '1', expected at least 2, since a search divides the set; the whole "
             "set as one environment needs --partition_source random");
+  refuse_if(c.quiet && c.dry_run, "--dry_run only says something: remove --quiet");
   refuse_if(c.loss.baseline && !search,
             "--baseline uses no partition, but --partition_source asks for some: remove one of the "
             "two");

@@ -3,6 +3,7 @@
 
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmath>
@@ -125,6 +126,18 @@ bool Progress::due() const {
          std::chrono::duration<double>(Clock::now() - shown_).count() >= interval_s_;
 }
 
+namespace {
+
+// The first part of a line that the terminal shows without going on to the next row, which could
+// not be cleared.
+std::string within_a_row(const std::string& line) {
+  winsize size = {};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return line.substr(0, (known ? size.ws_col : size_t{80}) - 1);
+}
+
+}  // namespace
+
 void Progress::update(int64_t done, const std::string& text) {
   if (!due()) return;
   shown_ = Clock::now();
@@ -135,11 +148,12 @@ void Progress::update(int64_t done, const std::string& text) {
   std::snprintf(numbers, sizeof numbers, "%3.0f%%  %.*f %s/s  %s left",
                 100.0 * static_cast<double>(done) / static_cast<double>(total_), rate < 10 ? 1 : 0,
                 rate, unit_.c_str(), human_duration(left).c_str());
+  const auto line = cat(label_, "  ", numbers, "  ", text);
   if (terminal_) {
-    std::fprintf(stderr, "\r\x1b[K%s  %s  %s", label_.c_str(), numbers, text.c_str());
+    std::fprintf(stderr, "\r\x1b[K%s", within_a_row(line).c_str());
     g_line_shown = true;
   } else {
-    std::fprintf(stderr, "%s  %s  %s\n", label_.c_str(), numbers, text.c_str());
+    std::fprintf(stderr, "%s\n", line.c_str());
   }
   std::fflush(stderr);
 }

@@ -2,14 +2,15 @@
 #include "ipirm/core/process.h"
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <condition_variable>
+#include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <new>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -67,9 +68,14 @@ int64_t resident_bytes() {
 }
 
 int64_t peak_resident_bytes() {
-  rusage usage = {};
-  if (::getrusage(RUSAGE_SELF, &usage) != 0) return 0;
-  return int64_t{usage.ru_maxrss} * 1024;
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    long long kilobytes = 0;
+    if (std::sscanf(line.c_str(), "VmHWM: %lld kB", &kilobytes) == 1) return kilobytes * 1024;
+  }
+  return 0;
 }
+
+void forget_peak_resident_bytes() { std::ofstream("/proc/self/clear_refs") << "5"; }
 
 }  // namespace ipirm::core

@@ -17,6 +17,8 @@
 namespace ipirm::eval {
 namespace {
 
+constexpr int64_t kRowsOfManyHeads = 4096;  // that are tested at once
+
 torch::Tensor labels_of(const data::Factor& factor, torch::Device device) {
   return core::to_device(torch::tensor(factor.values, torch::kInt64), device);
 }
@@ -139,10 +141,15 @@ void LinearHeads::measure(const torch::Tensor& h, const dist::Shares& shares,
                           std::vector<LinearTotals>& totals) const {
   const torch::NoGradGuard no_grad;
   if (shares.size() == 0) return;
-  const auto of_heads = logits(h);
-  const torch::Tensor labels = shares.own(all_labels);
-  for (size_t head = 0; head < size(); ++head)
-    totals[head].add(loss_of(of_heads[head], labels), of_heads[head], labels);
+  const torch::Tensor all = shares.own(all_labels);
+  // The logits of many heads together may need more memory than the features.
+  const int64_t rows = size() == 1 ? h.size(0) : kRowsOfManyHeads;
+  for (int64_t start = 0; start < h.size(0); start += rows) {
+    const auto of_heads = logits(h.slice(0, start, start + rows));
+    const torch::Tensor labels = all.slice(0, start, start + rows);
+    for (size_t head = 0; head < size(); ++head)
+      totals[head].add(loss_of(of_heads[head], labels), of_heads[head], labels);
+  }
 }
 
 std::pair<torch::Tensor, torch::Tensor> LinearHeads::predict(const torch::Tensor& h,

@@ -1,18 +1,20 @@
 // Logistic regression to convergence on features of the network: by L-BFGS in float64.
 #include "eval/linear_minimum.h"
 
+#include <ATen/ops/linalg_vector_norm.h>
 #include <torch/optim/lbfgs.h>
 
 #include <algorithm>
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/log.h"
+#include "ipirm/dist/check_alike.h"
 
 namespace ipirm::eval {
 namespace {
 
-constexpr int64_t kStepsARound = 20;  // between two questions whether to stop
-constexpr int64_t kMostRounds = 100;
+constexpr int64_t kStepsARound = 10;  // between two questions whether to stop
+constexpr int64_t kMostRounds = 200;
 constexpr int64_t kRemembered = 20;  // steps whose curvature L-BFGS keeps
 // A derivative that counts as 0: the loss of a class that is told by chance has about .1.
 constexpr double kFlat = 1e-7;
@@ -29,7 +31,7 @@ LinearProblem::LinearProblem(const torch::Tensor& h, const torch::Tensor& labels
   mean_ = x_.sum(0) / static_cast<double>(total);
   group_.sum(mean_);
   x_ -= mean_;  // changes nothing in the minimum, since the bias is free
-  variance_ = x_.square().sum(0) / static_cast<double>(total);
+  variance_ = at::linalg_vector_norm(x_, 2, 0).square() / static_cast<double>(total);
   group_.sum(variance_);
   const torch::Tensor varies = variance_.sqrt() > kRounding * mean_.abs();
   variance_ *= varies;
@@ -39,8 +41,8 @@ LinearProblem::LinearProblem(const torch::Tensor& h, const torch::Tensor& labels
 }
 
 // Where all classes are equally probable, the second derivative of the cross-entropy by a weight is
-// the feature's variance times p (1 - p). Of a hundred times as many steps this spares nearly all:
-// features differ much in how they vary, and the penalty's part does not.
+// the feature's variance times p (1 - p). Features differ much in how they vary, and the penalty's
+// part does not: with weights that are not scaled so, L-BFGS may take 2,000 steps without an end.
 torch::Tensor LinearProblem::scale_for(double weight_decay) const {
   const double p = 1 / static_cast<double>(num_values_);
   const torch::Tensor scale = (variance_ * (p * (1 - p)) + weight_decay).sqrt();
@@ -83,15 +85,20 @@ std::optional<LinearMinimum> LinearProblem::minimize(double weight_decay,
     ++found.evaluations;
     return torch::tensor(samples * value.loss, torch::kFloat64);
   };
+  core::Progress progress(core::cat("L-BFGS, ", label, ", weight decay ", weight_decay),
+                          kMostRounds * kStepsARound, "steps at most");
   for (int64_t round = 0; round < kMostRounds; ++round) {
     if (group_.agreement().stop()) return std::nullopt;
     lbfgs.step(closure);
+    // Each rank has made the steps by itself, from the same sums.
+    dist::check_same(group_, weight, "the weights of L-BFGS");
     const torch::NoGradGuard no_grad;
     const Value now = evaluate(weight, bias, scale, weight_decay);
     found.loss = now.loss;
     found.slope =
         std::max(now.by_weight.abs().max().item<double>(), now.by_bias.abs().max().item<double>());
     if (found.slope <= kFlat) break;
+    progress.update((round + 1) * kStepsARound, core::cat("steepest derivative ", found.slope));
   }
   if (!(found.slope <= kFlat)) {
     core::log_warning(core::cat(label, ", weight decay ", weight_decay, ": L-BFGS has taken ",

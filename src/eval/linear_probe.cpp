@@ -317,7 +317,6 @@ core::NamedValues scores_of(const LinearEpoch& epoch) {
 
 bool is_better(const LinearEpoch& a, const LinearEpoch& b) {
   if (std::isnan(a.held_top1)) return a.test_top1 > b.test_top1;
-  if (a.held_top1 != b.held_top1) return a.held_top1 > b.held_top1;
   return a.held_loss < b.held_loss || (std::isnan(b.held_loss) && !std::isnan(a.held_loss));
 }
 

@@ -35,17 +35,25 @@ void Console::step(const train::StepRecord& record) {
   if (record.log_due) core::log_debug(step_line(record));
 }
 
-void Console::epoch(const train::EpochRecord& record) {
+bool Console::shows(int64_t epoch, int64_t epochs) {
+  if (epoch == epoch_) return shows_epoch_;
   const auto now = std::chrono::steady_clock::now();
   const bool due =
       !shown_ || std::chrono::duration<double>(now - *shown_).count() >= options_.epoch_interval_s;
-  if (!due && record.epoch < record.epochs) return;
-  shown_ = now;
-  core::log_info(core::cat(
-      epoch_of(record.epoch, record.epochs), "  loss ", core::with_digits(record.mean_loss, 4),
-      "  ", core::with_digits(record.samples_per_second, 0), " samples/s",
-      record.epoch < record.epochs && !record.time_left.empty() ? "  run " + record.time_left
-                                                                : std::string()));
+  epoch_ = epoch;
+  shows_epoch_ = due || epoch >= epochs;
+  if (shows_epoch_) shown_ = now;
+  return shows_epoch_;
+}
+
+void Console::epoch(const train::EpochRecord& record) {
+  if (!shows(record.epoch, record.epochs)) return;
+  core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  loss ",
+                           core::with_digits(record.mean_loss, 4), "  ",
+                           core::with_digits(record.samples_per_second, 0), " samples/s",
+                           record.epoch < record.epochs && !record.time_left.empty()
+                               ? "  run " + record.time_left + " left"
+                               : std::string()));
 }
 
 void Console::maximize_pass(const train::MaximizePassRecord& record) {
@@ -67,6 +75,7 @@ void Console::maximize(const train::MaximizeRecord& record) {
 }
 
 void Console::evaluation(const train::EvaluationRecord& record) {
+  if (!shows(record.epoch, record.epochs)) return;
   core::log_info(core::cat(epoch_of(record.epoch, record.epochs), "  ", record.evaluation, " ",
                            record.scores.factor, "  ", core::to_text(record.scores.scores)));
 }

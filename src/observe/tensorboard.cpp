@@ -1,12 +1,12 @@
 // Puts records into events.
 #include "ipirm/observe/tensorboard.h"
 
-#include <c10/core/CachingDeviceAllocator.h>
-
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <sstream>
 
+#include "ipirm/core/device_memory.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/process.h"
 #include "ipirm/inspect/partition_view.h"
@@ -17,20 +17,11 @@ namespace {
 
 constexpr double kMegabyte = 1e6;
 constexpr int64_t kSheetImages = 64;  // an environment
+constexpr size_t kMostSheets = 64;    // a partition: of more environments the first are shown
 
 Moment now(int64_t step) {
   const std::chrono::duration<double> time = std::chrono::system_clock::now().time_since_epoch();
   return {.wall_time = time.count(), .step = step};
-}
-
-// What tensors hold there, bytes; 0 on the CPU, whose memory is the process's.
-double device_bytes(torch::Device device) {
-  if (device.is_cpu()) return 0;
-  auto* const memory = dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type()));
-  if (memory == nullptr) return 0;
-  const auto stats = memory->getDeviceStats(device.index());
-  const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  return static_cast<double>(stats.allocated_bytes[all].current);
 }
 
 // With `group` and a slash before each name.
@@ -52,8 +43,8 @@ void TensorBoard::step(const train::StepRecord& r) {
   }
   if (r.log_due) {
     values.push_back({"step/memory_MB", static_cast<double>(core::resident_bytes()) / kMegabyte});
-    if (const double bytes = device_bytes(options_.device); bytes > 0)
-      values.push_back({"step/device_memory_MB", bytes / kMegabyte});
+    if (const auto held = core::held_bytes(options_.device))
+      values.push_back({"step/device_memory_MB", held->now / kMegabyte});
   }
   sink_(scalars_event(now(r.step), values));
 }
@@ -83,7 +74,7 @@ void TensorBoard::maximize(const train::MaximizeRecord& r) {
   }
   for (size_t e = 0; e < r.sizes.size(); ++e) {
     values.push_back(
-        {core::cat("partition_size/environment_", e + 1), static_cast<double>(r.sizes[e])});
+        {core::cat("partition_size/environment_", e), static_cast<double>(r.sizes[e])});
   }
   values.push_back({"partition/certainty", r.judgement.certainty});
   if (r.judgement.overlap) values.push_back({"partition/overlap", *r.judgement.overlap});
@@ -95,11 +86,11 @@ void TensorBoard::maximize(const train::MaximizeRecord& r) {
   sink_(scalars_event(now(r.epoch), values));
   if (!options_.set) return;
   const auto chosen = inspect::choose_images(r.result.logits, kSheetImages);
-  for (size_t e = 0; e < chosen.size(); ++e) {
+  for (size_t e = 0; e < std::min(chosen.size(), kMostSheets); ++e) {
     if (chosen[e].size == 0) continue;
     const auto sheet = inspect::contact_sheet(*options_.set, chosen[e]);
     const auto png = sheet.png();
-    sink_(image_event(now(r.epoch), core::cat("partition_sheets/environment_", e + 1),
+    sink_(image_event(now(r.epoch), core::cat("partition_sheets/environment_", e),
                       {sheet.height(), sheet.width(), {png.begin(), png.end()}}));
   }
 }

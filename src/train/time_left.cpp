@@ -41,7 +41,9 @@ std::optional<TimeLeft::Estimate> TimeLeft::at(const Position& position) const {
   int64_t last = epochs;  // epoch whose searches and evaluations are still made
   if (options_.max_steps > 0 && options_.max_steps - position.total_steps < steps) {
     steps = std::max<int64_t>(0, options_.max_steps - position.total_steps);
-    last = position.epoch + (position.step + steps) / steps_per_epoch_ - 1;
+    // The run ends with its last step, of an epoch that is whole as well.
+    const int64_t begun = (position.step + steps + steps_per_epoch_ - 1) / steps_per_epoch_;
+    last = std::min(epochs, position.epoch + begun - 2);
   }
   int64_t searches = 0, evaluations = 0;
   for (int64_t epoch = position.epoch; epoch <= last; ++epoch) {
@@ -56,7 +58,7 @@ std::optional<TimeLeft::Estimate> TimeLeft::at(const Position& position) const {
 }
 
 std::string to_text(const TimeLeft::Estimate& estimate) {
-  return (estimate.at_least ? "over " : "") + core::human_duration(estimate.seconds) + " left";
+  return (estimate.at_least ? "over " : "") + core::human_duration(estimate.seconds);
 }
 
 }  // namespace ipirm::train

@@ -269,11 +269,11 @@ TEST_F(EventFilesTest, TensorBoardIsToldOfEverything) {
   EXPECT_EQ(events[3].scalars.at("search_0004/best_risk"), -2.5f);
   EXPECT_EQ(events[4].step, 4);
   EXPECT_EQ(events[4].scalars.at("partition/risk"), -3.25f);
-  EXPECT_EQ(events[4].scalars.at("partition_size/environment_1"), 100);
+  EXPECT_EQ(events[4].scalars.at("partition_size/environment_0"), 100);
   EXPECT_EQ(events[4].scalars.at("partition_shares/hue_nats"), .25f);
   EXPECT_EQ(events[4].scalars.at("partition/overlap"), .5f);
   EXPECT_EQ(events[5].step, 4);
-  const auto& sheet = events[5].images.at("partition_sheets/environment_1");
+  const auto& sheet = events[5].images.at("partition_sheets/environment_0");
   std::vector<uint8_t> rgb;
   std::ofstream(folder_ / "sheet.png", std::ios::binary) << sheet.png;
   const auto size = data::decode_image_file((folder_ / "sheet.png").string(), 0, rgb);

@@ -143,7 +143,7 @@ std::string epochs_on(Console console) {
                    .mean_loss = 2,
                    .seconds = 1,
                    .samples_per_second = 10,
-                   .time_left = "3 s left"});
+                   .time_left = "3 s"});
   }
   return testing::internal::GetCapturedStdout();
 }

@@ -80,7 +80,7 @@ class Board(unittest.TestCase):
             self.assertEqual(self.points(f"search_{epoch:04}/risk"), passes)
         partitions = [event for event in self.events if event["event"] == "maximize"]
         for environment in (0, 1):
-            self.assertEqual(self.points(f"partition_size/environment_{environment + 1}"),
+            self.assertEqual(self.points(f"partition_size/environment_{environment}"),
                              [(event["epoch"], event["sizes"][environment]) for event in partitions])
         for factor in ("digit", "colour"):
             self.assertEqual(self.points(f"partition_shares/{factor}_nats"),

@@ -26,7 +26,7 @@ TEST(TimeLeft, CountsStepsSearchesAndEvaluations) {
   ASSERT_TRUE(first.has_value());
   EXPECT_EQ(first->seconds, 57 * 2);
   EXPECT_TRUE(first->at_least);
-  EXPECT_EQ(to_text(*first), "over 1m 54s left");
+  EXPECT_EQ(to_text(*first), "over 1m 54s");
   left.search(20);
   left.search(40);
   left.evaluation(7);
@@ -57,6 +57,14 @@ TEST(TimeLeft, EndsAtMaxSteps) {
   left.evaluation(1000);
   EXPECT_EQ(left.at({.epoch = 3, .phase = Phase::kMinimize, .step = 0, .total_steps = 12})->seconds,
             15 + 100);  // the search after epoch 4; no whole epoch 5
+  // The end of epoch 5, whose evaluation is not made any more.
+  options.max_steps = 30;
+  TimeLeft whole(options, 6, true, true);
+  whole.steps(1, 1);
+  whole.search(100);
+  whole.evaluation(1000);
+  EXPECT_EQ(whole.at({.epoch = 3, .phase = Phase::kMinimize, .step = 0, .total_steps = 12})->seconds,
+            18 + 100);
 }
 
 TEST(TimeLeft, FollowsTheNewestSteps) {

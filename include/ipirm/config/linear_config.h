@@ -34,6 +34,7 @@ struct LinearConfig {
   double dist_timeout = 10;    // minutes that a process waits for the others, > 0
   model::Precision precision = model::Precision::kFp32;
   core::LogLevel log_level = core::LogLevel::kInfo;
+  bool quiet = false;  // warnings and errors alone are shown
 
   data::DataOptions data;
   data::LoaderOptions loader{.workers = 6};

@@ -15,9 +15,10 @@ void claim_standard_descriptors();
 // process without a saved state. count >= 0.
 void check_threads(int count);
 
-// Memory of this process that lies in the machine's, bytes: now, and at most so far. 0 where the
-// system does not say.
+// Memory of this process that lies in the machine's, bytes: now, and at most so far or since
+// forget_peak_resident_bytes(). 0 where the system does not say.
 int64_t resident_bytes();
 int64_t peak_resident_bytes();
+void forget_peak_resident_bytes();
 
 }  // namespace ipirm::core

@@ -13,7 +13,8 @@ namespace ipirm::observe {
 struct ConsoleOptions {
   // Whether each pass of a maximization has its line.
   bool passes = false;
-  // Seconds between lines of epochs, of which the first and the last are always shown; 0: all are.
+  // Seconds between the epochs whose lines are shown, of which the first and the last always are;
+  // 0: all are.
   double epoch_interval_s = 0;
 };
 
@@ -29,12 +30,17 @@ class Console : public train::Observer {
   void message(const std::string& text) override;
 
  private:
+  // Whether what is told of an epoch is shown: its lines are, or none is.
+  bool shows(int64_t epoch, int64_t epochs);
+
   ConsoleOptions options_;
-  // When an epoch's line was shown last.
+  // When an epoch was shown last; the newest that was told of, and whether it is shown.
   std::optional<std::chrono::steady_clock::time_point> shown_;
+  int64_t epoch_ = -1;
+  bool shows_epoch_ = false;
 };
 
-// On a terminal all; elsewhere, in a log file say, an epoch's line every 10 s.
+// On a terminal all; elsewhere, in a log file say, the lines of an epoch every 10 s.
 ConsoleOptions console_options();
 
 // "risk -5.1234 (pass 12 of 56)  environments 714 + 723"; where nothing was searched for, the

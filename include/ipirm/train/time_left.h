@@ -51,7 +51,7 @@ class TimeLeft {
   Mean search_, evaluation_;
 };
 
-// "3h 20m left", "over 3h 20m left".
+// "3h 20m", "over 3h 20m".
 std::string to_text(const TimeLeft::Estimate& estimate);
 
 }  // namespace ipirm::train
