@@ -13,9 +13,10 @@
 namespace ipirm::metrics {
 namespace {
 
-constexpr int kMostSteps = 200;     // of Newton's method
-constexpr int kMostProducts = 500;  // with the second derivatives, for one step
-constexpr double kEnough = 1e-14;   // what a step may still gain, as a share of the objective
+constexpr int kMostSteps = 200;       // of Newton's method
+constexpr int kMostProducts = 500;    // with the second derivatives, for one step
+constexpr double kEnough = 1e-14;     // what a step may still gain, as a share of the objective
+constexpr double kLeastShare = 1e-6;  // of a gradient that a step leaves: rounding allows it always
 
 double inner(const Matrix& a, const Matrix& b) {
   return metrics::inner(a.values.data(), b.values.data(), static_cast<int64_t>(a.values.size()));
@@ -91,8 +92,8 @@ LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C
     if (slope == 0) break;
     if (taken == 0) first_slope = slope;
     if (preconditioner.improvement_is_due()) preconditioner.improve();
-    const auto [step, complete] =
-        newton_step(loss, gradient, std::min(0.1, slope / first_slope), preconditioner);
+    const auto [step, complete] = newton_step(
+        loss, gradient, std::clamp(slope / first_slope, kLeastShare, 0.1), preconditioner);
     const double gain = -inner(gradient, step);
     double share = 1;
     Matrix next = plus(at, share, step);
