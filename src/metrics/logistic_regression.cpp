@@ -8,12 +8,14 @@
 #include "ipirm/core/interrupt.h"
 #include "metrics/logistic_loss.h"
 #include "metrics/preconditioner.h"
+#include "metrics/row_space.h"
 #include "metrics/vectors.h"
 
 namespace ipirm::metrics {
 namespace {
 
 constexpr int kMostSteps = 200;       // of Newton's method
+constexpr int64_t kManyCodes = 2;     // for each sample: turning them pays
 constexpr int kMostProducts = 500;    // with the second derivatives, for one step
 constexpr double kEnough = 1e-14;     // what a step may still gain, as a share of the objective
 constexpr double kLeastShare = 1e-6;  // of a gradient that a step leaves: rounding allows it always
@@ -77,10 +79,8 @@ LogisticModel model_of(const Matrix& parameters, double objective) {
   return model;
 }
 
-}  // namespace
-
-LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C,
-                           const LogisticModel* start, const Workers& workers) {
+LogisticModel fit(const Matrix& codes, const Classes& classes, double C, const LogisticModel* start,
+                  const Workers& workers) {
   LogisticLoss loss(codes, classes, C, workers);
   Matrix at = start ? parameters_of(*start) : Matrix(loss.num_scores(), loss.num_parameters());
   double value = loss.move_to(at);
@@ -108,6 +108,20 @@ LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C
     if (complete && gain <= kEnough * std::abs(value)) break;
   }
   return model_of(at, value);
+}
+
+}  // namespace
+
+LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C,
+                           const LogisticModel* start, const Workers& workers) {
+  if (codes.columns < kManyCodes * codes.rows) return fit(codes, classes, C, start, workers);
+  const RowSpace space(codes);
+  if (space.directions.rows == 0) return fit(codes, classes, C, start, workers);
+  LogisticModel turned;
+  if (start) turned = {space.of_coordinates(start->weights), start->intercept, start->objective};
+  auto model = fit(space.coordinates, classes, C, start ? &turned : nullptr, workers);
+  model.weights = space.of_codes(model.weights);
+  return model;
 }
 
 Matrix LogisticModel::probabilities(const Matrix& codes, const Workers& workers) const {

@@ -245,6 +245,28 @@ TEST(Logistic, ConvergesWhereClassesComeApart) {
   }
 }
 
+// Of 30 samples, one there twice, with 80 codes; from zeros and from elsewhere.
+TEST(Logistic, ConvergesOnFewerSamplesThanCodes) {
+  testing::Lcg random(7);
+  Matrix codes(30, 80);
+  Values values;
+  for (int64_t i = 0; i < codes.rows; ++i) {
+    values.push_back(i == 29 ? values[3] : i % 3);
+    for (int64_t d = 0; d < codes.columns; ++d)
+      codes(i, d) = i == 29 ? codes(3, d) : random.uniform() - .3;
+  }
+  const Classes classes(values);
+  const auto first = fit_logistic(codes, classes, 1, nullptr, kWorkers);
+  EXPECT_LT(steepest(first, codes, classes, 1), 1e-12);
+  const auto path = fit_logistic(codes, classes, 1e3, &first, kWorkers);
+  const auto alone = fit_logistic(codes, classes, 1e3, nullptr, kWorkers);
+  EXPECT_LT(steepest(path, codes, classes, 1e3), 1e-9);
+  EXPECT_THAT(path.weights.values, AllNear(alone.weights.values, 1e-7));
+  const auto nothing = fit_logistic(Matrix(30, 80), classes, 1, &alone, kWorkers);
+  EXPECT_NEAR(nothing.intercept[0] - nothing.intercept[1], std::log(11. / 10), 1e-7);
+  EXPECT_THAT(nothing.weights.values, AllNear(std::vector<double>(240, 0.0), 1e-12));
+}
+
 TEST(Logistic, NumbersOfThreadsChangeNoBit) {
   testing::Lcg random(4);
   const auto train = testing::draw_golden(random, 60000);  // enough for several threads
