@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "app/factor_tables.h"
 #include "app/features.h"
 #include "app/metrics_report.h"
 #include "app/outputs.h"
@@ -17,6 +16,7 @@
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
+#include "ipirm/metrics/factor_tables.h"
 #include "ipirm/metrics/report.h"
 
 namespace ipirm::app {
@@ -52,8 +52,9 @@ int run_metrics(const config::MetricsConfig& config) {
   core::check_threads(threads);
   const auto train_codes = read_codes(config.train), test_codes = read_codes(config.test);
   require_width(config, train_codes.size(1), test_codes.size(1));
-  auto tables = read_factor_tables(config.train_factors, train_codes.size(0), config.test_factors,
-                                   test_codes.size(0), config.factors);
+  auto tables =
+      metrics::read_factor_tables(config.train_factors, train_codes.size(0), config.test_factors,
+                                  test_codes.size(0), config.factors);
   core::log_info(
       cat("ipirm-metrics ", core::version(), "  ", threads, threads == 1 ? " thread" : " threads"));
   core::log_info(cat(config.train, "  ", train_codes.size(0), " samples of width ",

@@ -72,6 +72,7 @@ std::vector<std::string> parts_of(std::string_view text) {
 
 void read_metric_names(MetricsConfig& c) {
   if (c.metric_names.empty()) return;
+  c.options.named = true;
   c.options.metrics.clear();
   for (const auto& name : parts_of(c.metric_names)) {
     const auto metric = core::find_kind<metrics::Metric>(name);

@@ -23,27 +23,36 @@ int64_t bytes(const torch::Tensor& tensor) { return static_cast<int64_t>(tensor.
 
 std::string key_of(int rank) { return core::cat("ipirm_is_here/", rank); }
 
+std::string names_of(const std::vector<int>& silent, bool is_sure) {
+  std::string names = is_sure ? "rank " : "at least one of rank ";
+  for (const int rank : silent) names += core::cat(rank == silent.front() ? "" : ", ", rank);
+  return names;
+}
+
 // Each survivor says that it is here; those that say nothing for some seconds are gone. A process
 // that is told to end meanwhile waits no longer.
 std::string call_roll(c10d::Store& store, int own_rank, int size) {
+  std::vector<int> silent;  // as of the last look that the store answered whole
+  bool has_looked = false;
+  const auto end = std::chrono::steady_clock::now() + kRollCall;
   try {
     store.set(key_of(own_rank), std::vector<uint8_t>{1});
-    std::vector<int> silent;
-    const auto end = std::chrono::steady_clock::now() + kRollCall;
     do {
-      silent.clear();
+      std::vector<int> missing;
       for (int rank = 0; rank < size; ++rank) {
-        if (!store.check({key_of(rank)})) silent.push_back(rank);
+        if (!store.check({key_of(rank)})) missing.push_back(rank);
       }
+      silent = std::move(missing);
+      has_looked = true;
       if (!silent.empty()) std::this_thread::sleep_for(kBetweenLooks);
     } while (!silent.empty() && std::chrono::steady_clock::now() < end && !core::interrupted());
     if (silent.empty()) return "all ranks answer, but a connection between two of them is lost";
-    const bool is_sure = silent.size() == 1 || std::chrono::steady_clock::now() >= end;
-    std::string names = is_sure ? "rank " : "at least one of rank ";
-    for (const int rank : silent) names += core::cat(rank == silent.front() ? "" : ", ", rank);
-    return names;
-  } catch (const std::exception&) {  // the store went with the process that kept it
-    return kNoStore;
+    return names_of(silent, silent.size() == 1 || std::chrono::steady_clock::now() >= end);
+  } catch (const std::exception&) {
+    // The store went with the process that kept it. Where that process had answered, it has only
+    // finished its own roll call a little earlier, and what it was silent about is known here too.
+    const bool keeper_answered = has_looked && !silent.empty() && silent.front() != 0;
+    return keeper_answered ? names_of(silent, silent.size() == 1) : kNoStore;
   }
 }
 

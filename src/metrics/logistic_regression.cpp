@@ -1,5 +1,5 @@
-// Newton's method, whose linear systems conjugate gradients solve with the scores' mean curvature
-// as the preconditioner: exact for two classes, close for more.
+// Newton's method, whose linear systems conjugate gradients solve with a preconditioner that
+// becomes better where it pays.
 #include "ipirm/metrics/logistic_regression.h"
 
 #include <algorithm>
@@ -7,31 +7,37 @@
 
 #include "ipirm/core/interrupt.h"
 #include "metrics/logistic_loss.h"
-#include "metrics/symmetric.h"
+#include "metrics/preconditioner.h"
+#include "metrics/row_space.h"
+#include "metrics/vectors.h"
 
 namespace ipirm::metrics {
 namespace {
 
-constexpr int kMostSteps = 200;     // of Newton's method
-constexpr int kMostProducts = 500;  // with the second derivatives, for one step
-constexpr double kEnough = 1e-14;   // what a step may still gain, as a share of the objective
+constexpr int kMostSteps = 200;       // of Newton's method
+constexpr int64_t kManyCodes = 2;     // for each sample: turning them pays
+constexpr int kMostProducts = 500;    // with the second derivatives, for one step
+constexpr double kEnough = 1e-14;     // what a step may still gain, as a share of the objective
+constexpr double kLeastShare = 1e-6;  // of a gradient that a step leaves: rounding allows it always
 
 double inner(const Matrix& a, const Matrix& b) {
-  double sum = 0;
-  for (size_t p = 0; p < a.values.size(); ++p) sum += a.values[p] * b.values[p];
-  return sum;
+  return metrics::inner(a.values.data(), b.values.data(), static_cast<int64_t>(a.values.size()));
 }
 
 // a + times * b
-Matrix plus(const Matrix& a, double times, const Matrix& b) {
-  Matrix result = a;
-  for (size_t p = 0; p < a.values.size(); ++p) result.values[p] += times * b.values[p];
-  return result;
+Matrix plus(Matrix a, double times, const Matrix& b) {
+  add_row(a.values.data(), times, b.values.data(), static_cast<int64_t>(a.values.size()));
+  return a;
 }
 
+struct Step {
+  Matrix step;
+  bool complete;  // otherwise a better preconditioner is due; what there is leads down, too
+};
+
 // The step s of curvature * s = -gradient, until what is missing has fallen to `share`.
-Matrix newton_step(const LogisticLoss& loss, const Matrix& gradient, double share) {
-  const Cholesky preconditioner(loss.mean_curvature());
+Step newton_step(const LogisticLoss& loss, const Matrix& gradient, double share,
+                 Preconditioner& preconditioner) {
   Matrix step(gradient.rows, gradient.columns);
   Matrix missing = plus(step, -1, gradient);
   Matrix pulled = preconditioner.solve(missing);
@@ -39,48 +45,55 @@ Matrix newton_step(const LogisticLoss& loss, const Matrix& gradient, double shar
   double length = inner(missing, pulled);
   const double enough = length * share * share;
   for (int product = 0; product < kMostProducts && length > enough; ++product) {
+    if (product > 0 && preconditioner.improvement_is_due()) return {std::move(step), false};
     const Matrix bent = loss.curvature_times(direction);
+    preconditioner.count_product();
     const double along = length / inner(direction, bent);
-    step = plus(step, along, direction);
-    missing = plus(missing, -along, bent);
+    step = plus(std::move(step), along, direction);
+    missing = plus(std::move(missing), -along, bent);
     pulled = preconditioner.solve(missing);
     const double next = inner(missing, pulled);
     direction = plus(pulled, next / length, direction);
     length = next;
   }
-  return step;
+  return {std::move(step), true};
 }
 
 Matrix parameters_of(const LogisticModel& model) {
-  Matrix result(model.weights.rows + 1, model.weights.columns);
-  std::copy(model.weights.values.begin(), model.weights.values.end(), result.values.begin());
-  std::copy(model.intercept.begin(), model.intercept.end(),
-            result.values.end() - model.weights.columns);
+  const int64_t D = model.weights.rows, R = model.weights.columns;
+  Matrix result(R, D + 1);
+  for (int64_t r = 0; r < R; ++r) {
+    for (int64_t d = 0; d < D; ++d) result(r, d) = model.weights(d, r);
+    result(r, D) = model.intercept[static_cast<size_t>(r)];
+  }
   return result;
 }
 
 LogisticModel model_of(const Matrix& parameters, double objective) {
-  LogisticModel model{Matrix(parameters.rows - 1, parameters.columns), {}, objective};
-  const auto intercept = parameters.values.end() - parameters.columns;
-  std::copy(parameters.values.begin(), intercept, model.weights.values.begin());
-  model.intercept.assign(intercept, parameters.values.end());
+  const int64_t D = parameters.columns - 1, R = parameters.rows;
+  LogisticModel model{Matrix(D, R), {}, objective};
+  for (int64_t r = 0; r < R; ++r) {
+    for (int64_t d = 0; d < D; ++d) model.weights(d, r) = parameters(r, d);
+    model.intercept.push_back(parameters(r, D));
+  }
   return model;
 }
 
-}  // namespace
-
-LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C,
-                           const LogisticModel* start, const Workers& workers) {
+LogisticModel fit(const Matrix& codes, const Classes& classes, double C, const LogisticModel* start,
+                  const Workers& workers) {
   LogisticLoss loss(codes, classes, C, workers);
-  Matrix at = start ? parameters_of(*start) : Matrix(loss.num_parameters(), loss.num_scores());
+  Matrix at = start ? parameters_of(*start) : Matrix(loss.num_scores(), loss.num_parameters());
   double value = loss.move_to(at);
+  Preconditioner preconditioner(loss);
   double first_slope = 0;
   for (int taken = 0; taken < kMostSteps && !core::interrupted(); ++taken) {
     const Matrix gradient = loss.gradient();
     const double slope = std::sqrt(inner(gradient, gradient));
     if (slope == 0) break;
     if (taken == 0) first_slope = slope;
-    const Matrix step = newton_step(loss, gradient, std::min(0.1, slope / first_slope));
+    if (preconditioner.improvement_is_due()) preconditioner.improve();
+    const auto [step, complete] = newton_step(
+        loss, gradient, std::clamp(slope / first_slope, kLeastShare, 0.1), preconditioner);
     const double gain = -inner(gradient, step);
     double share = 1;
     Matrix next = plus(at, share, step);
@@ -92,9 +105,23 @@ LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C
     }
     at = std::move(next);
     value = there;
-    if (gain <= kEnough * std::abs(value)) break;
+    if (complete && gain <= kEnough * std::abs(value)) break;
   }
   return model_of(at, value);
+}
+
+}  // namespace
+
+LogisticModel fit_logistic(const Matrix& codes, const Classes& classes, double C,
+                           const LogisticModel* start, const Workers& workers) {
+  if (codes.columns < kManyCodes * codes.rows) return fit(codes, classes, C, start, workers);
+  const RowSpace space(codes);
+  if (space.directions.rows == 0) return fit(codes, classes, C, start, workers);
+  LogisticModel turned;
+  if (start) turned = {space.of_coordinates(start->weights), start->intercept, start->objective};
+  auto model = fit(space.coordinates, classes, C, start ? &turned : nullptr, workers);
+  model.weights = space.of_codes(model.weights);
+  return model;
 }
 
 Matrix LogisticModel::probabilities(const Matrix& codes, const Workers& workers) const {

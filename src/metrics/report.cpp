@@ -65,6 +65,7 @@ class Reporter {
   }
 
   Report run() {
+    if (options_.named) refuse_what_has_no_score();
     core::Progress progress("metrics", static_cast<int64_t>(options_.metrics.size()), "metrics");
     int64_t done = 0;
     for (const Metric metric : options_.metrics) {
@@ -93,6 +94,18 @@ class Reporter {
   }
 
   void note(const std::string& text) { result_.notes.push_back(text); }
+
+  void refuse_what_has_no_score() const {
+    const bool one_factor = train_.factors.size() < 2, one_code = train_.codes.columns < 2;
+    for (const Metric metric : options_.metrics) {
+      const bool of_codes = metric == Metric::kMig || metric == Metric::kSap;
+      if (of_codes ? one_code : metric == Metric::kModularity && one_factor) {
+        throw UserError(cat("--metrics: ", core::name_of(metric), " compares ",
+                            of_codes ? "codes; found one code" : "factors; found one that varies",
+                            ", expected two or more"));
+      }
+    }
+  }
 
   // Whether there are two factors, or codes, to compare; a note if not.
   bool several(const char* score, const char* what, size_t count) {

@@ -1,46 +1,54 @@
-// Cholesky's decomposition, row by row.
+// Cholesky's decomposition into an upper half, a few rows at a time: what the rows above take away
+// from these is read from memory once for all of them.
 #include "metrics/symmetric.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "metrics/vectors.h"
+
 namespace ipirm::metrics {
 namespace {
 
 constexpr double kLeastPivot = 1e-14;  // as a share of the diagonal
+constexpr int64_t kPanel = 8;          // rows at a time
 
 }  // namespace
 
-Cholesky::Cholesky(Matrix matrix) : lower_(std::move(matrix)) {
-  const int64_t size = lower_.rows;
-  for (int64_t a = 0; a < size; ++a) {
-    const double diagonal = lower_(a, a);
-    for (int64_t b = 0; b <= a; ++b) {
-      double rest = lower_(a, b);
-      for (int64_t c = 0; c < b; ++c) rest -= lower_(a, c) * lower_(b, c);
-      if (b < a) {
-        lower_(a, b) = rest / lower_(b, b);
-      } else {
-        lower_(a, a) = std::sqrt(std::max({rest, kLeastPivot * diagonal, 1e-300}));
-      }
+Cholesky::Cholesky(Matrix matrix) : upper_(std::move(matrix)) {
+  const int64_t size = upper_.rows;
+  const auto subtract = [&](int64_t a, int64_t first, int64_t last) {
+    add_all_rows(
+        &upper_(a, a), last - first, [&](int64_t m) { return -upper_(first + m, a); },
+        [&](int64_t m) { return &upper_(first + m, a); }, size - a);
+  };
+  for (int64_t panel = 0; panel < size; panel += kPanel) {
+    const int64_t end = std::min(panel + kPanel, size);
+    double diagonals[kPanel];
+    for (int64_t a = panel; a < end; ++a) diagonals[a - panel] = upper_(a, a);
+    for (int64_t first = 0; first < panel; first += kRowsAtOnce) {
+      for (int64_t a = panel; a < end; ++a) subtract(a, first, first + kRowsAtOnce);
+    }
+    for (int64_t a = panel; a < end; ++a) {
+      subtract(a, panel, a);
+      const double pivot =
+          std::sqrt(std::max({upper_(a, a), kLeastPivot * diagonals[a - panel], 1e-300}));
+      upper_(a, a) = pivot;
+      for (int64_t b = a + 1; b < size; ++b) upper_(a, b) /= pivot;
     }
   }
 }
 
-Matrix Cholesky::solve(Matrix right) const {
-  const int64_t size = lower_.rows, columns = right.columns;
-  const auto subtract = [&](int64_t to, int64_t from, double times) {
-    for (int64_t r = 0; r < columns; ++r) right(to, r) -= times * right(from, r);
-  };
+void Cholesky::solve(double* numbers) const {
+  const int64_t size = upper_.rows;
   for (int64_t a = 0; a < size; ++a) {
-    for (int64_t b = 0; b < a; ++b) subtract(a, b, lower_(a, b));
-    for (int64_t r = 0; r < columns; ++r) right(a, r) /= lower_(a, a);
+    numbers[a] /= upper_(a, a);
+    add_row(numbers + a + 1, -numbers[a], &upper_(a, a) + 1, size - a - 1);
   }
   for (int64_t a = size - 1; a >= 0; --a) {
-    for (int64_t r = 0; r < columns; ++r) right(a, r) /= lower_(a, a);
-    for (int64_t b = 0; b < a; ++b) subtract(b, a, lower_(a, b));
+    numbers[a] -= inner(&upper_(a, a) + 1, numbers + a + 1, size - a - 1);
+    numbers[a] /= upper_(a, a);
   }
-  return right;
 }
 
 }  // namespace ipirm::metrics

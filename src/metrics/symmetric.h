@@ -7,13 +7,13 @@ namespace ipirm::metrics {
 
 class Cholesky {
  public:
-  // matrix (A, A): its lower half alone is read. Pivots that rounding made too small are lifted.
+  // matrix (A, A): its upper half alone is read. Pivots that rounding made too small are lifted.
   explicit Cholesky(Matrix matrix);
-  // The X of matrix * X = right, (A, R).
-  Matrix solve(Matrix right) const;
+  // Turns the A numbers b into the x of matrix * x = b.
+  void solve(double* numbers) const;
 
  private:
-  Matrix lower_;
+  Matrix upper_;
 };
 
 }  // namespace ipirm::metrics

@@ -7,6 +7,7 @@
 
 #include "eval/toy_set.h"
 #include "ipirm/metrics/report.h"
+#include "support/ranks.h"
 #include "support/user_error.h"
 
 namespace ipirm::eval {
@@ -50,6 +51,30 @@ TEST(MetricsEvaluation, ScoresEachFactorAndAll) {
   const auto again = evaluation->run(model).value();
   for (size_t f = 0; f < scores.size(); ++f)
     EXPECT_EQ(core::to_text(scores[f].scores), core::to_text(again[f].scores));
+}
+
+// Two ranks embed half of each batch, and each reports on all images as one process does.
+TEST(MetricsEvaluation, TwoProcessesReportWhatOneDoes) {
+  ranks::run(2, [](dist::Group& group) {
+    torch::set_num_threads(1);
+    const auto train = std::make_shared<test::ToySet>(61, 1);
+    const auto held = std::make_shared<test::ToySet>(23, 2);
+    auto model = small_network();
+    const auto scores_of = [&](std::shared_ptr<dist::Group> those) {
+      RunOptions run{.loader = {.workers = 1}, .batch_size = 20};
+      run.group = std::move(those);
+      return make_metrics_evaluation(train, held, FeatureKind::kZ, {}, run, 1)->run(model).value();
+    };
+    const auto found = scores_of({&group, [](dist::Group*) {}}),
+               expected = scores_of(dist::alone());
+    ASSERT_EQ(found.size(), 3u);
+    ASSERT_EQ(expected.size(), 3u);
+    for (size_t f = 0; f < found.size(); ++f) {
+      EXPECT_EQ(found[f].factor, expected[f].factor);
+      EXPECT_GT(found[f].scores.size(), 5u);
+      EXPECT_EQ(core::to_text(found[f].scores), core::to_text(expected[f].scores));
+    }
+  });
 }
 
 TEST(MetricsEvaluation, WantsAFactorThatVaries) {

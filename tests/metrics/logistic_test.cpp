@@ -6,6 +6,7 @@
 #include "metrics/expectations.h"
 #include "metrics/golden_set.h"
 #include "metrics/logistic_loss.h"
+#include "metrics/preconditioner.h"
 
 namespace ipirm::metrics {
 namespace {
@@ -27,14 +28,14 @@ Matrix standardised(Matrix codes) {
   return codes;
 }
 
-// The largest element of the gradient at C = 1, which is 0 at the minimum alone.
-double steepest(const LogisticModel& model, const Matrix& codes, const Classes& classes) {
-  Matrix parameters(codes.columns + 1, model.weights.columns);
-  const auto& weights = model.weights.values;
-  std::copy(weights.begin(), weights.end(), parameters.values.begin());
-  std::copy(model.intercept.begin(), model.intercept.end(),
-            parameters.values.begin() + static_cast<ptrdiff_t>(weights.size()));
-  LogisticLoss loss(codes, classes, 1, kWorkers);
+// The largest element of the gradient, which is 0 at the minimum alone.
+double steepest(const LogisticModel& model, const Matrix& codes, const Classes& classes, double C) {
+  Matrix parameters(model.weights.columns, codes.columns + 1);
+  for (int64_t r = 0; r < parameters.rows; ++r) {
+    for (int64_t d = 0; d < codes.columns; ++d) parameters(r, d) = model.weights(d, r);
+    parameters(r, codes.columns) = model.intercept[static_cast<size_t>(r)];
+  }
+  LogisticLoss loss(codes, classes, C, kWorkers);
   loss.move_to(parameters);
   double largest = 0;
   for (const double slope : loss.gradient().values) largest = std::max(largest, std::abs(slope));
@@ -48,10 +49,9 @@ TEST(Logistic, GradientIsTheObjectives) {
     const Classes classes(values);
     LogisticLoss loss(train.codes, classes, .7, kWorkers);
     testing::Lcg random(2);
-    Matrix at(5, loss.num_scores());
-    for (int64_t d = 0; d < 5; ++d) {
-      for (int64_t r = 0; r < at.columns; ++r) at(d, r) = random.uniform() - .5;
-    }
+    Matrix at(loss.num_scores(), 5);
+    for (double& number : at.values) number = random.uniform() - .5;
+    centre(at);  // where they are not, the penalty has a part that the gradient leaves out
     constexpr double kStep = 1e-5;
     loss.move_to(at);
     const auto gradient = loss.gradient();
@@ -60,16 +60,57 @@ TEST(Logistic, GradientIsTheObjectives) {
       low.values[p] -= kStep;
       high.values[p] += kStep;
       const double there = loss.move_to(high), here = loss.move_to(low);
-      double expected = (there - here) / (2 * kStep);
-      // A penalty on rows whose mean is not 0 has a part that the gradient leaves out.
-      if (at.columns > 1 && p < 4 * static_cast<size_t>(at.columns)) {
-        double sum = 0;
-        const size_t row = p / static_cast<size_t>(at.columns);
-        for (int64_t r = 0; r < at.columns; ++r) sum += at(static_cast<int64_t>(row), r);
-        expected -= sum / static_cast<double>(at.columns);
-      }
-      EXPECT_NEAR(gradient.values[p], expected, 1e-7);
+      EXPECT_NEAR(gradient.values[p], (there - here) / (2 * kStep), 1e-7);
     }
+  }
+}
+
+// A centred direction, at random.
+Matrix some_direction(const LogisticLoss& loss, testing::Lcg& random) {
+  Matrix result(loss.num_scores(), loss.num_parameters());
+  for (double& number : result.values) number = random.uniform() - .5;
+  centre(result);
+  return result;
+}
+
+double largest_difference(const Matrix& a, const Matrix& b) {
+  double largest = 0;
+  for (size_t p = 0; p < a.values.size(); ++p)
+    largest = std::max(largest, std::abs(a.values[p] - b.values[p]));
+  return largest;
+}
+
+// The product with the second derivatives is that of finite differences of the gradient; the
+// matrix of all of them gives the same product, as far as small ones are left out.
+TEST(Logistic, CurvatureIsTheGradients) {
+  const auto train = golden_set(/*seed=*/6).train;
+  for (const auto& values : train.factors) {
+    const Classes classes(values);
+    LogisticLoss loss(train.codes, classes, .7, kWorkers);
+    testing::Lcg random(2);
+    const auto at = some_direction(loss, random), direction = some_direction(loss, random);
+    const auto move = [&](double share) {
+      auto there = at;
+      for (size_t p = 0; p < at.values.size(); ++p) there.values[p] += share * direction.values[p];
+      loss.move_to(there);
+      return loss.gradient();
+    };
+    constexpr double kStep = 1e-5;
+    auto expected = move(kStep);
+    const auto low = move(-kStep);
+    for (size_t p = 0; p < at.values.size(); ++p)
+      expected.values[p] = (expected.values[p] - low.values[p]) / (2 * kStep);
+    loss.move_to(at);
+    EXPECT_LT(largest_difference(loss.curvature_times(direction), expected), 1e-7);
+    const auto full = loss.full_curvature();
+    Matrix product(at.rows, at.columns);
+    for (int64_t a = 0; a < full.rows; ++a) {
+      for (int64_t b = 0; b < full.rows; ++b)
+        product.values[static_cast<size_t>(a)] +=
+            full(std::min(a, b), std::max(a, b)) * direction.values[static_cast<size_t>(b)];
+    }
+    centre(product);
+    EXPECT_LT(largest_difference(product, expected), .7 * 1e-4 * 240 * 16);
   }
 }
 
@@ -83,7 +124,7 @@ TEST(Logistic, GoldenWeights) {
     const Classes classes(train.factors[f]);
     const auto model = fit_logistic(codes, classes, 1, nullptr, kWorkers);
     EXPECT_NEAR(model.objective, objectives[f], tolerances[f]);
-    EXPECT_LT(steepest(model, codes, classes), 1e-12);
+    EXPECT_LT(steepest(model, codes, classes, 1), 1e-12);
     if (f == 0) {
       auto found = model.weights.values;
       found.push_back(model.intercept[0]);
@@ -150,6 +191,80 @@ TEST(Logistic, ConvergesOnAwkwardCodes) {
       EXPECT_NEAR(intercept, 0, 1e-7);
     }
   }
+}
+
+// Ten classes on twelve codes that resemble each other, most of them apart.
+struct ComeApart {
+  ComeApart() : codes(300, 12) {
+    testing::Lcg random(5);
+    for (int64_t i = 0; i < codes.rows; ++i) {
+      values.push_back(static_cast<int64_t>(random.uniform() * 10));
+      const auto value = static_cast<double>(values.back());
+      for (int64_t d = 0; d < codes.columns; ++d) {
+        const auto number = static_cast<double>(d);
+        codes(i, d) =
+            std::sin(value * (1 + number / 5)) + .3 * std::pow(.6, number) * random.uniform();
+      }
+    }
+  }
+  Matrix codes;
+  Values values;
+};
+
+// The best preconditioner undoes the second derivatives, but for small ones that it leaves out.
+TEST(Logistic, PreconditionersGetBetter) {
+  const ComeApart set;
+  const Classes classes(set.values);
+  LogisticLoss loss(set.codes, classes, 10, kWorkers);
+  testing::Lcg random(3);
+  loss.move_to(some_direction(loss, random));
+  Preconditioner preconditioner(loss);
+  const auto wrong_by = [&] {
+    const auto numbers = some_direction(loss, random);
+    return largest_difference(loss.curvature_times(preconditioner.solve(numbers)), numbers);
+  };
+  const auto improve = [&] {
+    EXPECT_FALSE(preconditioner.improvement_is_due());
+    for (int product = 0; product < 1000 && !preconditioner.improvement_is_due(); ++product)
+      preconditioner.count_product();
+    EXPECT_TRUE(preconditioner.improvement_is_due());
+    preconditioner.improve();
+  };
+  EXPECT_GT(wrong_by(), .1);
+  improve();
+  improve();
+  EXPECT_LT(wrong_by(), .01);
+}
+
+TEST(Logistic, ConvergesWhereClassesComeApart) {
+  const ComeApart set;
+  const Classes classes(set.values);
+  for (const double C : {1., 1e4}) {
+    const auto model = fit_logistic(set.codes, classes, C, nullptr, kWorkers);
+    EXPECT_LT(steepest(model, set.codes, classes, C), 1e-10 * C);
+  }
+}
+
+// Of 30 samples, one there twice, with 80 codes; from zeros and from elsewhere.
+TEST(Logistic, ConvergesOnFewerSamplesThanCodes) {
+  testing::Lcg random(7);
+  Matrix codes(30, 80);
+  Values values;
+  for (int64_t i = 0; i < codes.rows; ++i) {
+    values.push_back(i == 29 ? values[3] : i % 3);
+    for (int64_t d = 0; d < codes.columns; ++d)
+      codes(i, d) = i == 29 ? codes(3, d) : random.uniform() - .3;
+  }
+  const Classes classes(values);
+  const auto first = fit_logistic(codes, classes, 1, nullptr, kWorkers);
+  EXPECT_LT(steepest(first, codes, classes, 1), 1e-12);
+  const auto path = fit_logistic(codes, classes, 1e3, &first, kWorkers);
+  const auto alone = fit_logistic(codes, classes, 1e3, nullptr, kWorkers);
+  EXPECT_LT(steepest(path, codes, classes, 1e3), 1e-9);
+  EXPECT_THAT(path.weights.values, AllNear(alone.weights.values, 1e-7));
+  const auto nothing = fit_logistic(Matrix(30, 80), classes, 1, &alone, kWorkers);
+  EXPECT_NEAR(nothing.intercept[0] - nothing.intercept[1], std::log(11. / 10), 1e-7);
+  EXPECT_THAT(nothing.weights.values, AllNear(std::vector<double>(240, 0.0), 1e-12));
 }
 
 TEST(Logistic, NumbersOfThreadsChangeNoBit) {

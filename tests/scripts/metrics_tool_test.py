@@ -95,6 +95,9 @@ class MetricsToolTest(unittest.TestCase):
             self.assertTrue(any(note.startswith(name) for note in report["notes"]))
         self.assertIn("there is one alone", text)
         self.assertIn("completeness", report["scores"])
+        self.refuse_after_removal(["modularity compares factors", "expected two or more"], "--factors", "digit", "--metrics", "irs,modularity")
+        self.refuse(["'digit' twice"], "--factors", "digit,digit")
+        self.assertIn("gbt_test", self.report("--factors", "digit", "--metrics", "dci")[0]["scores"])
 
     def test_one_code_alone(self):
         for name, n, seed in (("train", 120, 1), ("test", 60, 2)):
@@ -104,6 +107,9 @@ class MetricsToolTest(unittest.TestCase):
         for name in ("completeness", "mig", "sap"):
             self.assertNotIn(name, report["scores"])
         self.assertAlmostEqual(report["scores"]["disentanglement"], 0)  # the code alone matters to both factors alike
+        self.out.unlink()
+        for name in ("mig", "sap"):
+            self.refuse([f"{name} compares codes", "expected two or more"], "--metrics", f"irs,{name}")
 
     def test_dead_and_duplicated_codes(self):
         for name, n, seed in (("train", 120, 1), ("test", 60, 2)):

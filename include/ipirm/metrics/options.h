@@ -38,6 +38,8 @@ struct MetricOptions {
   std::vector<Metric> metrics = {Metric::kDci,        Metric::kIrs,          Metric::kMig,
                                  Metric::kModularity, Metric::kExplicitness, Metric::kSap,
                                  Metric::kLr};
+  // Whether the user named them: one that cannot be computed is then refused, otherwise left out.
+  bool named = false;
   // Samples that are drawn where there are more, >= 1.
   int64_t train_samples = 10000, test_samples = 5000;
   double irs_quantile = 0.99;  // 0..1; 1 is the paper's

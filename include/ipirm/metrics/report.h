@@ -27,7 +27,8 @@ struct Report {
 // factor that is constant in `train` is left out; so are the scores that compare factors where only
 // one is left, and those that compare codes where there is only one, with a note. The same bits for
 // any number of threads. Throws UserError for numbers that are not finite, naming row and column,
-// for a part without samples, and where no factor varies. Without meaning once core::interrupted().
+// for a part without samples, where no factor varies, and where options.named holds for a metric of
+// which nothing would be left. Without meaning once core::interrupted().
 Report report(const Sample& train, const Sample& test, const std::vector<std::string>& names,
               const MetricOptions& options, const Workers& workers);
 

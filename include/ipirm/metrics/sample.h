@@ -18,7 +18,7 @@ struct Matrix {
   double& operator()(int64_t row, int64_t column) {
     return values[static_cast<size_t>(row * columns + column)];
   }
-  double operator()(int64_t row, int64_t column) const {
+  const double& operator()(int64_t row, int64_t column) const {
     return values[static_cast<size_t>(row * columns + column)];
   }
   std::vector<double> column(int64_t number) const;

@@ -1,5 +1,5 @@
 // Numbers the values of each column, alike in both tables.
-#include "app/factor_tables.h"
+#include "ipirm/metrics/factor_tables.h"
 
 #include <algorithm>
 #include <charconv>
@@ -10,7 +10,7 @@
 #include "ipirm/core/error.h"
 #include "ipirm/core/text.h"
 
-namespace ipirm::app {
+namespace ipirm::metrics {
 namespace fs = std::filesystem;
 namespace {
 
@@ -87,9 +87,9 @@ void number(std::map<std::string, int64_t>& texts) {
   }
 }
 
-metrics::Values numbers_of(const std::vector<std::string>& texts,
-                           const std::map<std::string, int64_t>& numbers) {
-  metrics::Values values;
+Values numbers_of(const std::vector<std::string>& texts,
+                  const std::map<std::string, int64_t>& numbers) {
+  Values values;
   for (const auto& text : texts) values.push_back(numbers.at(text));
   return values;
 }
@@ -111,6 +111,10 @@ std::vector<std::string> factors_of(const Table& table) {
 
 FactorTables read_factor_tables(const fs::path& train, int64_t num_train, const fs::path& test,
                                 int64_t num_test, const std::vector<std::string>& wanted) {
+  for (auto name = wanted.begin(); name != wanted.end(); ++name) {
+    if (std::find(wanted.begin(), name, *name) != name)
+      throw UserError(cat("factors: found ", in_quotes(*name), " twice, expected each name once"));
+  }
   const Table of_train(train, num_train), of_test(test, num_test);
   FactorTables result{wanted.empty() ? factors_of(of_train) : wanted, {}, {}};
   for (const auto& name : result.names) {
@@ -124,4 +128,4 @@ FactorTables read_factor_tables(const fs::path& train, int64_t num_train, const 
   return result;
 }
 
-}  // namespace ipirm::app
+}  // namespace ipirm::metrics
