@@ -39,7 +39,8 @@ double seconds_of(const std::function<void()>& work) {
 }
 
 std::string megabytes(double bytes) {
-  return core::with_digits(bytes / kMegabyte, bytes < 10 * kMegabyte ? 1 : 0) + " MB";
+  const int digits = bytes < kMegabyte / 10 ? 3 : bytes < 10 * kMegabyte ? 1 : 0;
+  return core::with_digits(bytes / kMegabyte, digits) + " MB";
 }
 
 // What a run costs, as far as it was tried out.

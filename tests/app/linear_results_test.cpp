@@ -41,11 +41,10 @@ TEST_F(LinearResults, SavesTheClassifier) {
   EXPECT_EQ(saved[0].first, "weight");
   EXPECT_THAT(saved[0].second.sizes(), ElementsAre(10, 128));
   EXPECT_EQ(saved[1].first, "bias");
-  for (const auto& [name, tensor] : checkpoint::read_torch_file(results("x") / "linear_state.pt")) {
-    if (name == "classifier.0.weight") {
-      EXPECT_TRUE(torch::equal(tensor, saved[0].second));
-    }
-  }
+  int found = 0;
+  for (const auto& [name, tensor] : checkpoint::read_torch_file(results("x") / "linear_state.pt"))
+    found += name == "classifier.0.weight" && torch::equal(tensor, saved[0].second);
+  EXPECT_EQ(found, 1);
   ASSERT_EQ(evaluate("x", "--epochs 1 --txt --overwrite").code, 0);
   EXPECT_FALSE(fs::exists(results("x") / "linear_2.pt")) << "that of other settings";
   EXPECT_TRUE(fs::exists(results("x") / "linear_1.pt"));
@@ -67,6 +66,15 @@ TEST_F(LinearResults, PredictsEachTestImage) {
   char words[40];
   std::snprintf(words, sizeof words, "last test_acc@1 %.2f ", 100. * hits / 6);
   EXPECT_THAT(outcome.out, HasSubstr(words));
+}
+
+// Predictions that stand there are those of the newest weights, whether asked for again or not.
+TEST_F(LinearResults, FurtherEpochsPredictAnew) {
+  ASSERT_EQ(evaluate("whole", "--epochs 3 --predict").code, 0);
+  ASSERT_EQ(evaluate("x", "--epochs 1 --predict").code, 0);
+  EXPECT_NE(in("x", "predictions.csv"), in("whole", "predictions.csv"));
+  ASSERT_EQ(evaluate("x", "--epochs 3 --resume").code, 0);
+  EXPECT_EQ(in("x", "predictions.csv"), in("whole", "predictions.csv"));
 }
 
 // --predict may come later: with the state of what has ended, whose running statistics drifted.
