@@ -14,7 +14,8 @@ namespace {
 void step(benchmark::State& state) {
   const test_sets::TempFolder folder;
   EventFiles files(folder.path());
-  TensorBoard board([&](const std::string& event) { files.append(event); }, {.batch_size = 256});
+  TensorBoard board([&](const std::string& event) { files.append(event); },
+                    {.batch_size = 256, .device = torch::kCPU, .set = nullptr});
   train::StepRecord record;
   record.terms = {{"loss", 5.5}, {"contrastive", 5.25}, {"penalty", .125}};
   record.seconds = .018;
