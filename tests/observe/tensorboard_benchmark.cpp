@@ -30,3 +30,5 @@ BENCHMARK(step)->Arg(0)->Arg(1);
 
 }  // namespace
 }  // namespace ipirm::observe
+
+BENCHMARK_MAIN();
