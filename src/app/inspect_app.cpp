@@ -3,25 +3,23 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <utility>
 
-#include "app/architecture.h"
 #include "app/data_checks.h"
-#include "app/linear_predictions.h"
+#include "app/features.h"
+#include "app/inspect_features.h"
 #include "app/run_folder.h"
-#include "app/weights.h"
 #include "ipirm/app/device.h"
 #include "ipirm/app/program.h"
-#include "ipirm/checkpoint/npy.h"
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
 #include "ipirm/core/interrupt.h"
 #include "ipirm/core/log.h"
 #include "ipirm/core/process.h"
-#include "ipirm/data/subset.h"
-#include "ipirm/eval/feature_bank.h"
-#include "ipirm/eval/knn.h"
+#include "ipirm/core/text.h"
 #include "ipirm/inspect/files.h"
 #include "ipirm/inspect/report.h"
 #include "ipirm/observe/partition_files.h"
@@ -34,42 +32,35 @@ namespace {
 using core::cat;
 using core::UserError;
 
-// What the work stops with once a signal has come.
-struct Interrupted {};
 void stop_where_interrupted() {
   if (core::interrupted()) throw Interrupted();
 }
 
-// "quickstart-search"; where another run's folder has the same name, with the folder above it.
-std::string shown_name(const fs::path& folder, bool alone) {
-  auto path = fs::absolute(folder).lexically_normal();
-  if (!path.has_filename()) path = path.parent_path();
-  const auto name = path.filename().string();
-  return alone ? name : cat(path.parent_path().filename().string(), "/", name);
+// The run, then those beside it.
+std::vector<RunFolder> open_runs(const config::InspectConfig& config) {
+  std::vector<RunFolder> runs = {open_run(config.run, config.downstream_root)};
+  for (const auto& other : config.against) runs.push_back(open_run(other, config.downstream_root));
+  return runs;
 }
 
 std::vector<inspect::ReportRun> report_runs(const std::vector<RunFolder>& folders) {
+  std::vector<fs::path> paths;
+  for (const auto& run : folders) paths.push_back(run.path);
+  const auto names = names_of(paths);
   std::vector<inspect::ReportRun> runs;
-  for (const auto& run : folders) {
-    int64_t namesakes = 0;
-    for (const auto& other : folders)
-      namesakes += shown_name(other.path, true) == shown_name(run.path, true);
-    runs.push_back({shown_name(run.path, namesakes == 1), run.path.string(),
-                    run.config.train.epochs, run.record, run.linear});
+  for (size_t i = 0; i < folders.size(); ++i) {
+    const auto& run = folders[i];
+    runs.push_back({names[i], run.path.string(), run.config.train.epochs, run.record, run.linear,
+                    run.linear_model, other_data(folders.front().config, run.config),
+                    run.config.partition});
   }
   return runs;
 }
 
 // The partition's logits, of the images of `set`. Throws UserError for those of other data.
-torch::Tensor read_partition(const fs::path& path, const data::ImageSet& set,
+torch::Tensor read_partition(const fs::path& path, int64_t num_env, const data::ImageSet& set,
                              const data::Fingerprint& data) {
-  const auto logits = checkpoint::read_npy(path);
-  if (logits.dim() != 2 || logits.size(0) != set.size() || logits.size(1) < 1 ||
-      !logits.is_floating_point()) {
-    throw UserError(cat(path.string(), ": found an array of shape ", logits.sizes(),
-                        ", expected a row of numbers for each of the ", set.size(),
-                        " images; name the run's own data by --data_root"));
-  }
+  auto logits = read_logits(path, set.size(), num_env, torch::kFloat64);
   if (const auto different = observe::difference_from_partition(path, data); !different.empty()) {
     throw UserError(cat(path.string(), ": is a partition of other images, which differ in ",
                         different, "; name the run's own data by --data_root"));
@@ -77,156 +68,111 @@ torch::Tensor read_partition(const fs::path& path, const data::ImageSet& set,
   return logits;
 }
 
-// Sheets and tables of every partition, which are written as they are made.
+// Sheets and tables of every partition, which are written as they are made: the newest first, whose
+// sheets the page keeps.
 std::vector<inspect::ReportPartition> show_partitions(const config::InspectConfig& config,
                                                       const RunFolder& run,
                                                       const data::ImageSet& set) {
   const auto data = data::fingerprint_of(set);
+  const auto factors = telling_factors(set);
+  size_t room = inspect::kMostPageBytes;
   std::vector<inspect::ReportPartition> shown;
-  for (const auto& [epoch, path] : run.partitions) {
+  for (auto file = run.partitions.rbegin(); file != run.partitions.rend(); ++file) {
     stop_where_interrupted();
-    const auto logits = read_partition(path, set, data);
+    const auto& [epoch, path] = *file;
+    const auto logits = read_partition(path, run.config.maximize.num_env, set, data);
     const auto environment = partition::environment_of(logits).to(torch::kCPU);
     inspect::ReportPartition partition{
         epoch, {}, inspect::choose_images(logits, config.sheet_images), {}};
-    for (const auto& factor : set.factors())
+    for (const auto& factor : factors)
       partition.tables.push_back(inspect::factor_table(environment, logits.size(1), factor));
-    for (const auto& chosen : partition.chosen)
-      partition.sheets.push_back(inspect::contact_sheet(set, chosen));
-    inspect::write_partition(config.out, partition, set);
+    inspect::write_partition(config.out, partition, factors, set, room);
     shown.push_back(std::move(partition));
   }
+  std::reverse(shown.begin(), shown.end());
   return shown;
 }
 
-// The labelled and the test images whose features are shown, and these, of length 1.
-struct Embedded {
-  data::Subset labelled, test;
-  torch::Tensor bank, queries;  // (N, F), (Q, F) on the device
-};
-
-torch::Tensor embed(model::Model& model, const data::ImageSet& set, const eval::RunOptions& run,
-                    const std::string& label) {
-  const auto features = eval::embed_test_views(model, set, run, label);
-  if (!features.defined()) throw Interrupted();
-  return features;
-}
-
-Embedded embed_parts(const config::InspectConfig& config, const RunFolder& run,
-                     const data::DataSets& sets, const fs::path& source, torch::Device device) {
-  const auto weights = read_weights(source, "", checkpoint::RunState::kTakeWeights);
-  auto model = make_model(infer_architecture(weights, source), weights, source, device);
-  Embedded result{data::spread_subset(sets.labelled, config.images),
-                  data::spread_subset(sets.test, config.images),
-                  {},
-                  {}};
-  const eval::RunOptions options{device, config.precision == model::Precision::kBf16,
-                                 data::for_device(config.loader, device), config.batch_size,
-                                 run.config.augment.crop_size};
-  result.bank = embed(model, result.labelled, options, "labelled images");
-  result.queries = embed(model, result.test, options, "test images");
-  return result;
-}
-
-std::vector<int64_t> whole_indices(const data::Subset& set) {
-  std::vector<int64_t> result;
-  for (int64_t i = 0; i < set.size(); ++i) result.push_back(set.whole_index(i));
-  return result;
-}
-
-void show_neighbours(const config::InspectConfig& config, const Embedded& e,
-                     inspect::Report& report) {
-  inspect::NamedImages queries{&e.test, {}, {}}, bank{&e.labelled, {}, whole_indices(e.labelled)};
-  const int64_t shown = std::min(config.queries, e.test.size());
-  for (int64_t q = 0; q < shown; ++q) {
-    queries.index.push_back(q * e.test.size() / shown);
-    queries.whole_index.push_back(e.test.whole_index(queries.index.back()));
+// The value of a run's setting; "-" where it has none.
+std::string value_of(const std::vector<ShownSetting>& settings, const std::string& name) {
+  for (const auto& setting : settings) {
+    if (setting.name == name) return setting.value;
   }
-  const auto rows = torch::tensor(queries.index, torch::kInt64).to(e.queries.device());
-  const auto found = inspect::nearest(e.queries.index_select(0, rows), e.bank, config.neighbours);
-  report.neighbours = inspect::neighbour_sheet(e.test, queries.index, e.labelled, found);
-  inspect::write_neighbours(config.out, *report.neighbours, queries, bank, found);
+  return "-";
 }
 
-void show_map(const config::InspectConfig& config, const Embedded& e, inspect::Report& report) {
-  const auto map = inspect::principal_components(e.queries, 2);
-  for (const auto& factor : e.test.factors())
-    report.maps.push_back({factor.name, inspect::map_picture(map, factor)});
-  report.map_share = map.share[0] + map.share[1];
-  inspect::write_map(config.out, map, report.maps, whole_indices(e.test));
-}
-
-// The kNN's confusion of each factor that both parts know.
-void add_knn(const RunFolder& run, const Embedded& e, inspect::Report& report) {
-  for (size_t f = 0; f < e.test.factors().size(); ++f) {
-    const auto& factor = e.test.factors()[f];
-    const auto known = torch::tensor(e.labelled.factors()[f].values, torch::kInt64);
-    const auto labels = torch::tensor(factor.values, torch::kInt64);
-    const auto rows = known.ge(0).nonzero().squeeze(1);
-    if (rows.numel() == 0) continue;
-    const auto device = e.bank.device();
-    const auto scores =
-        eval::knn_scores(e.queries, e.bank.index_select(0, rows.to(device)),
-                         known.index_select(0, rows).to(device), factor.num_values, run.config.knn);
-    const auto confusion = inspect::confusion_of(scores.argmax(1), labels, factor.num_values);
-    report.confusions.push_back(
-        {"kNN", factor, confusion, inspect::confusion_picture(confusion, factor)});
+void add_settings(const std::vector<RunFolder>& runs, inspect::Report& report) {
+  std::vector<std::vector<ShownSetting>> all;
+  for (const auto& run : runs) all.push_back(settings_of(run.config));
+  for (const auto& [name, value, is_default] : all.front()) {
+    inspect::ReportSetting setting{name, {}};
+    for (const auto& settings : all) setting.values.push_back(value_of(settings, name));
+    const auto& values = setting.values;
+    // Each run has a name of its own, which heads its column.
+    if (name != "name" && std::any_of(values.begin(), values.end(),
+                                      [&](const auto& other) { return other != value; })) {
+      report.differing.push_back(std::move(setting));
+      continue;
+    }
+    setting.values.resize(1);
+    (is_default ? report.others : report.own).push_back(std::move(setting));
   }
 }
 
-void show_confusions(const config::InspectConfig& config, const RunFolder& run, const Embedded& e,
-                     const data::ImageSet& test, inspect::Report& report) {
-  add_knn(run, e, report);
-  for (auto& c : head_confusions(run.linear_path / "predictions.csv", test))
-    report.confusions.push_back(std::move(c));
-  inspect::write_confusions(config.out, report.confusions);
-}
-
-void add_settings(const RunFolder& run, inspect::Report& report) {
-  std::string command = "ipirm-train";
+// How to train the run once more, beside the one that is there.
+std::vector<std::string> commands(const config::InspectConfig& config, const RunFolder& run) {
+  const auto again = core::shell_word(run.config.name + "-again");
+  std::string short_form =
+      cat("ipirm-train --config ", core::shell_word((run.path / "config.yaml").string()),
+          " --name ", again);
+  std::string long_form = "ipirm-train";
   for (const auto& [name, value, is_default] : settings_of(run.config)) {
-    (is_default ? report.others : report.differing).push_back({name, value});
-    if (!is_default) command += cat(" --", name, "=", value);
+    const bool moved = name == "data_root" && !config.data_root.empty();
+    if (!is_default && !moved && name != "name")
+      long_form += cat(" --", name, "=", core::shell_word(value));
   }
-  report.commands = {cat("ipirm-train --config ", (run.path / "config.yaml").string()),
-                     "# or, with the settings that are not the defaults:", command};
+  long_form += " --name=" + again;
+  if (!config.data_root.empty()) {
+    short_form += " --data_root " + core::shell_word(config.data_root);
+    long_form += " --data_root=" + core::shell_word(config.data_root);
+  }
+  return {short_form, "# or, with the settings that are not the defaults:", long_form};
 }
 
 std::string data_in_words(const config::TrainConfig& config, const data::DataSets& sets) {
-  return cat(core::name_of(config.data.dataset), ": ", sets.train->size(), " images to train on, ",
-             sets.labelled ? sets.labelled->size() : 0, " of them with labels, ",
-             sets.test ? sets.test->size() : 0, " to test on.");
+  const bool telling = sets.labelled && sets.labelled->factors().front().num_values >= 2;
+  return cat(core::name_of(config.data.dataset), ": ", inspect::grouped(sets.train->size()),
+             " images to train on, ",
+             telling ? inspect::grouped(sets.labelled->size()) + " of them with labels"
+                     : "without labels that tell them apart",
+             ", ", sets.test ? inspect::grouped(sets.test->size()) : "none", " to test on.");
 }
 
 // Everything, in the order in which it is cheap.
-void inspect_run(const config::InspectConfig& config, torch::Device device) {
-  std::vector<RunFolder> runs = {open_run(config.run, config.downstream_root)};
-  for (const auto& other : config.against) runs.push_back(open_run(other, config.downstream_root));
+void inspect_run(const config::InspectConfig& config, const std::vector<RunFolder>& runs,
+                 torch::Device device) {
   const auto& run = runs.front();
+  inspect::Report report;
+  report.runs = report_runs(runs);
   const auto network = model_of(run, config.epoch);
   auto options = run.config.data;
   if (!config.data_root.empty()) options.root = config.data_root;
   const auto sets = data::open_data_sets(options);
-  const auto reason = why_no_accuracy(sets);
   core::make_writable_folder(config.out);
+  inspect::remove_earlier(config.out);
   core::log_info(cat("ipirm-inspect ", core::version(), "  ", describe(device), "  ",
                      run.path.string(), "  ", run.partitions.size(), " partitions, ",
-                     network.filename().string()));
-  inspect::Report report;
-  report.runs = report_runs(runs);
-  report.factors = sets.train->factors();
+                     network ? network->filename().string() : "no model yet"));
+  report.factors = telling_factors(*sets.train);
   report.data = data_in_words(run.config, sets);
-  report.network = network.string();
-  add_settings(run, report);
+  report.no_accuracy = why_no_accuracy(sets);
+  report.no_features = network ? report.no_accuracy : "the run has saved no model yet";
+  add_settings(runs, report);
+  report.commands = commands(config, run);
   report.partitions = show_partitions(config, run, *sets.train);
-  if (reason.empty()) {
-    const auto embedded = embed_parts(config, run, sets, network, device);
-    show_neighbours(config, embedded, report);
-    show_map(config, embedded, report);
-    show_confusions(config, run, embedded, *sets.test, report);
-  } else {
-    core::log_warning(cat("features are not shown: ", reason));
-  }
+  if (!report.no_features.empty())
+    core::log_warning("not all features are shown: " + report.no_features);
+  if (network) show_features(config, run, sets, *network, device, report);
   inspect::write_summary(config.out, report);
   core::write_atomically(fs::path(config.out) / "report.html", inspect::report_page(report));
   core::log_info(inspect::result_sentence(report));
@@ -239,10 +185,12 @@ int run_inspect(const config::InspectConfig& config) {
   const auto start = std::chrono::steady_clock::now();
   core::check_threads(at::get_num_threads() + config.loader.workers);
   const auto device = choose_device(config.device);
-  set_arithmetic(device, {.precision = config.precision, .deterministic = config.deterministic});
+  const auto runs = open_runs(config);
+  set_arithmetic(device, {.precision = config.precision.value_or(runs.front().config.precision),
+                          .deterministic = config.deterministic});
   torch::NoGradGuard no_grad;
   try {
-    inspect_run(config, device);
+    inspect_run(config, runs, device);
   } catch (const Interrupted&) {
     core::log_info(cat("stopped; the page was not written, ", config.out, " holds what was made"));
     return kExitInterrupted;

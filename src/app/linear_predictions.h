@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "ipirm/data/image_set.h"
@@ -10,9 +11,11 @@
 namespace ipirm::app {
 
 // The confusion of each of the set's factors for which predictions.csv has the columns FACTOR and
-// FACTOR_predicted; nothing where the file is missing. Throws UserError, naming the file and what
-// to do, where it is of other images than `test`.
+// FACTOR_predicted; nothing where the file is missing. `model`: the network that the head sees,
+// empty where nobody knows. Throws UserError, naming the file and what to do, where it is of other
+// images than `test`, and for a value that the factor does not have.
 std::vector<inspect::ReportConfusion> head_confusions(const std::filesystem::path& predictions,
-                                                      const data::ImageSet& test);
+                                                      const data::ImageSet& test,
+                                                      const std::string& model);
 
 }  // namespace ipirm::app

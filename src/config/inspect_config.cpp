@@ -46,32 +46,44 @@ std::vector<Field> fields_of(InspectConfig& c) {
   shown.number("queries", &c.queries, between(1, 100), "test images whose neighbours are shown");
   shown.number("neighbours", &c.neighbours, between(1, 50), "of each of them");
   shown.number("images", &c.images, count_from(2),
-               "of the labelled and of the test images whose features are shown, at most; of more, "
-               "so many at equal distances");
+               "of the test images whose features are shown, at most; of more, so many at equal "
+               "distances");
+  shown.number("bank", &c.bank, between(2, kCountMax),
+               "of the labelled images that vote in the kNN and are neighbours, likewise; default: "
+               "all, as far as 256 MiB hold their features");
   Group network(fields, "Network");
   network.number("batch_size", &c.batch_size, count_from(1), "images in a forward pass");
-  network.kind("precision", &c.precision, "of the network's arithmetic");
+  network.kind("precision", &c.precision, "of the network's arithmetic; default: as the run's");
   network.number("workers", &c.loader.workers, between(1, 1024), "threads that make views");
   add_run_fields(fields, c.device, c.deterministic, c.log_level);
   return fields;
 }
 
-// RUN as --run RUN, "--against A B" as "--against A,B".
+// RUN as --run RUN, and all folders behind one or several --against as one --against A,B.
 std::vector<std::string> with_flags(int argc, const char* const* argv) {
+  constexpr std::string_view kAgainst = "--against", kAgainstIs = "--against=";
   std::vector<std::string> words(argv, argv + std::min(argc, 1));
+  std::string folders;
   const auto is_folder = [&](int i) { return i < argc && argv[i][0] != '-'; };
+  const auto add = [&](std::string_view folder) {
+    folders += (folders.empty() ? "" : ",") + std::string(folder);
+  };
   int i = 1;
   if (is_folder(i)) {
     words.emplace_back("--run");
     words.emplace_back(argv[i++]);
   }
   while (i < argc) {
-    words.emplace_back(argv[i++]);
-    if (words.back() != "--against" || !is_folder(i)) continue;
-    std::string folders = argv[i++];
-    while (is_folder(i)) folders += std::string(",") + argv[i++];
-    words.push_back(std::move(folders));
+    const std::string_view word = argv[i++];
+    if (word.starts_with(kAgainstIs) && word.size() > kAgainstIs.size()) {
+      add(word.substr(kAgainstIs.size()));
+    } else if (word == kAgainst && is_folder(i)) {
+      while (is_folder(i)) add(argv[i++]);
+    } else {
+      words.emplace_back(word);
+    }
   }
+  if (!folders.empty()) words.push_back(std::string(kAgainstIs) + folders);
   return words;
 }
 

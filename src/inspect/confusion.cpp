@@ -19,10 +19,12 @@ Confusion confusion_of(const torch::Tensor& predicted, const torch::Tensor& labe
   const auto n = static_cast<size_t>(classes);
   Confusion result;
   result.counts.assign(n, std::vector<int64_t>(n, 0));
+  TORCH_INTERNAL_ASSERT(classes >= 1 && predicted.numel() == labels.numel());
   const auto found = predicted.to(torch::kCPU).contiguous();
   const auto known = labels.to(torch::kCPU).contiguous();
   const int64_t *p = found.const_data_ptr<int64_t>(), *l = known.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < known.numel(); ++i) {
+    TORCH_INTERNAL_ASSERT(p[i] >= 0 && p[i] < classes && l[i] < classes);
     if (l[i] >= 0) ++result.counts[static_cast<size_t>(l[i])][static_cast<size_t>(p[i])];
   }
   int64_t right = 0, all = 0, with_samples = 0;

@@ -10,7 +10,8 @@ namespace ipirm::inspect {
 namespace {
 
 constexpr int kSide = 640, kMargin = 14, kLegend = 150, kLine = 17;
-constexpr int64_t kMostNamed = 20;  // values that the legend names
+constexpr double kLeastVariance = 1e-12;  // of the largest: below it is rounding
+constexpr int64_t kMostNamed = 20;        // values that the legend names
 
 // The n directions of greatest variance of centred rows (N, F), (F, n), and their variances times
 // N, the larger first.
@@ -30,7 +31,8 @@ std::pair<torch::Tensor, torch::Tensor> directions(const torch::Tensor& rows, in
     axes = at::cat({axes, axes.new_zeros({axes.size(0), n - found})}, 1);
     largest = at::cat({largest, largest.new_zeros({n - found})});
   }
-  return {axes, largest};
+  const auto there = (largest > kLeastVariance * largest.max()).to(axes.scalar_type());
+  return {axes * there, largest * there};
 }
 
 }  // namespace

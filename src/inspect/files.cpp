@@ -2,6 +2,9 @@
 #include "ipirm/inspect/files.h"
 
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <system_error>
+#include <utility>
 
 #include "ipirm/core/error.h"
 #include "ipirm/core/files.h"
@@ -19,10 +22,12 @@ void write_json(const fs::path& path, const ordered_json& json) {
                          json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
-void write_png(const fs::path& path, const Picture& picture) {
-  const auto bytes = picture.png();
+// Writes the PNG file, and returns what a page holds of it.
+PageImage write_picture(const fs::path& path, const Picture& picture) {
+  auto bytes = picture.png();
   core::write_atomically(
       path, std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  return page_image(picture, std::move(bytes));
 }
 
 // A factor's name in a file's name.
@@ -64,34 +69,62 @@ std::string sheet_name(int64_t epoch, size_t environment) {
   return cat("partition_", epoch, "_environment_", environment, ".png");
 }
 
+bool is_ours(const std::string& name) {
+  static const std::regex kOurs(
+      R"(partition_\d+(\.json|_environment_\d+\.png)|neighbours\.(json|png)|map_.*\.png|)"
+      R"(map\.json|confusion_.*\.png|confusion\.json|summary\.json|report\.html)");
+  return std::regex_match(name, kOurs);
+}
+
 }  // namespace
 
-void write_partition(const fs::path& folder, const ReportPartition& partition,
-                     const data::ImageSet& set) {
+void remove_earlier(const fs::path& folder) {
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::end(entry);
+       entry.increment(error)) {
+    if (entry->is_regular_file() && is_ours(entry->path().filename().string()))
+      found.push_back(entry->path());
+  }
+  for (const auto& path : found) {
+    if (!error) fs::remove(path, error);
+  }
+  if (error)
+    throw core::WriteError(cat(folder.string(), ": files of an earlier call cannot be removed (",
+                               error.message(), ")"));
+}
+
+void write_partition(const fs::path& folder, ReportPartition& partition,
+                     const std::vector<data::Factor>& factors, const data::ImageSet& set,
+                     size_t& room) {
   ordered_json json = {{"epoch", partition.epoch}};
   for (size_t f = 0; f < partition.tables.size(); ++f) {
     const auto& t = partition.tables[f];
     json["factors"][t.share.name] = {{"information", t.share.information},
                                      {"entropy", t.share.entropy},
                                      {"share", t.share.share},
-                                     {"values", value_names(set.factors()[f])},
+                                     {"values", value_names(factors[f])},
                                      {"counts", t.counts},
                                      {"unknown", t.unknown}};
   }
   json["environments"] = ordered_json::array();
   for (size_t e = 0; e < partition.chosen.size(); ++e) {
     const auto& chosen = partition.chosen[e];
-    write_png(folder / sheet_name(partition.epoch, e), partition.sheets[e]);
+    const auto name = sheet_name(partition.epoch, e);
+    auto sheet = write_picture(folder / name, contact_sheet(set, chosen));
+    if (sheet.bytes.size() > room) sheet.bytes = {};
+    room -= sheet.bytes.size();
+    partition.sheets.push_back(std::move(sheet));
     json["environments"].push_back({{"size", chosen.size},
-                                    {"sheet", sheet_name(partition.epoch, e)},
+                                    {"sheet", name},
                                     {"most_certain", images_of(chosen.most, set)},
                                     {"least_certain", images_of(chosen.least, set)}});
   }
   write_json(folder / cat("partition_", partition.epoch, ".json"), json);
 }
 
-void write_neighbours(const fs::path& folder, const Picture& picture, const NamedImages& queries,
-                      const NamedImages& bank, const Neighbours& neighbours) {
+PageImage write_neighbours(const fs::path& folder, const NamedImages& queries,
+                           const NamedImages& bank, const Neighbours& neighbours) {
   auto list = ordered_json::array();
   for (size_t q = 0; q < queries.index.size(); ++q) {
     auto query = described(*queries.set, queries.index[q], queries.whole_index[q]);
@@ -103,32 +136,38 @@ void write_neighbours(const fs::path& folder, const Picture& picture, const Name
     }
     list.push_back(std::move(query));
   }
-  write_png(folder / "neighbours.png", picture);
   write_json(folder / "neighbours.json", {{"queries", list}});
+  return write_picture(folder / "neighbours.png",
+                       neighbour_sheet(*queries.set, queries.index, *bank.set, neighbours));
 }
 
-void write_map(const fs::path& folder, const Components& map,
-               const std::vector<ReportMap>& pictures, const std::vector<int64_t>& whole_index) {
-  ordered_json json = {{"share_of_variance", {map.share[0], map.share[1]}}, {"index", whole_index}};
+std::vector<ReportMap> write_map(const fs::path& folder, const Components& map,
+                                 const std::vector<data::Factor>& factors, const std::string& part,
+                                 const std::vector<int64_t>& whole_index) {
+  ordered_json json = {
+      {"part", part}, {"share_of_variance", {map.share[0], map.share[1]}}, {"index", whole_index}};
   const auto points = map.points.contiguous();
   const double* at = points.const_data_ptr<double>();
   json["points"] = ordered_json::array();
   for (int64_t i = 0; i < points.size(0); ++i) json["points"].push_back({at[2 * i], at[2 * i + 1]});
-  for (const auto& picture : pictures) {
-    const auto name = cat("map_", for_file(picture.factor), ".png");
-    write_png(folder / name, picture.picture);
-    json["pictures"][picture.factor] = name;
+  std::vector<ReportMap> shown;
+  for (const auto& factor : factors) {
+    const auto name = cat("map_", shown.size(), "_", for_file(factor.name), ".png");
+    shown.push_back({factor.name, write_picture(folder / name, map_picture(map, factor))});
+    json["pictures"][factor.name] = name;
   }
   write_json(folder / "map.json", json);
+  return shown;
 }
 
-void write_confusions(const fs::path& folder, const std::vector<ReportConfusion>& confusions) {
+void write_confusions(const fs::path& folder, std::vector<ReportConfusion>& confusions) {
   auto list = ordered_json::array();
-  for (const auto& c : confusions) {
-    const auto name =
-        cat("confusion_", for_file(c.classifier), "_", for_file(c.factor.name), ".png");
-    write_png(folder / name, c.picture);
+  for (auto& c : confusions) {
+    const auto name = cat("confusion_", for_file(c.classifier), "_", list.size(), "_",
+                          for_file(c.factor.name), ".png");
+    c.picture = write_picture(folder / name, confusion_picture(c.confusion, c.factor));
     list.push_back({{"classifier", c.classifier},
+                    {"basis", c.basis},
                     {"factor", c.factor.name},
                     {"values", value_names(c.factor)},
                     {"counts", c.confusion.counts},
@@ -149,14 +188,15 @@ void write_summary(const fs::path& folder, const Report& report) {
                           {"folder", run.folder},
                           {"epoch", run.record.last_epoch},
                           {"epochs", run.epochs}};
-    for (const auto& c : run.record.scores) {
-      if (!c.points.empty()) entry[c.evaluation][c.factor][c.score] = c.points.back().second;
-    }
+    for (const auto& c : run.record.scores)
+      entry[c.evaluation][c.factor][c.score] = c.points.back().second;
     json["runs"].push_back(std::move(entry));
   }
   for (const auto& partition : report.partitions)
     json["partitions"].push_back({{"epoch", partition.epoch}, {"separates", separated(partition)}});
-  for (const auto& s : report.differing) json["settings"][s.name] = s.value;
+  for (const auto* settings : {&report.differing, &report.own}) {
+    for (const auto& s : *settings) json["settings"][s.name] = s.values.front();
+  }
   write_json(folder / "summary.json", json);
 }
 

@@ -2,16 +2,12 @@
 #include "inspect/html.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "ipirm/core/error.h"
 
 namespace ipirm::inspect {
-namespace {
 
-constexpr size_t kSmallPng = 150'000;  // bytes
-
-}  // namespace
+using core::cat;
 
 std::string escaped(std::string_view text) {
   std::string result;
@@ -49,17 +45,22 @@ std::string base64(const std::vector<uint8_t>& bytes) {
   return text;
 }
 
-std::string image_tag(const Picture& picture, const std::string& alt) {
-  auto bytes = picture.png();
-  std::string type = "png";
-  if (bytes.size() > kSmallPng) {
-    if (auto smaller = picture.jpeg(); smaller.size() < bytes.size()) {
-      bytes = std::move(smaller);
-      type = "jpeg";
-    }
-  }
-  return core::cat("<img width=\"", picture.width(), "\" height=\"", picture.height(), "\" alt=\"",
-                   escaped(alt), "\" src=\"data:image/", type, ";base64,", base64(bytes), "\">");
+std::string paragraph(const std::string& text, const std::string& kind) {
+  return "<p" + (kind.empty() ? "" : " class=\"" + kind + "\"") + ">" + escaped(text) + "</p>\n";
+}
+
+std::string section(const std::string& title) { return "<h2>" + escaped(title) + "</h2>\n"; }
+
+std::string folded(const std::string& title, const std::string& content, bool open) {
+  return cat("<details", open ? " open" : "", "><summary>", escaped(title), "</summary>\n", content,
+             "</details>\n");
+}
+
+std::string figure(const PageImage& picture, const std::string& words, Scale scale) {
+  return cat("<figure><div", scale == Scale::kSheet ? " class=\"sheet\"" : "", "><img width=\"",
+             picture.width, "\" height=\"", picture.height, "\" alt=\"", escaped(words),
+             "\" src=\"data:image/", picture.type, ";base64,", base64(picture.bytes),
+             "\"></div><figcaption>", escaped(words), "</figcaption></figure>\n");
 }
 
 std::string table(const std::vector<std::string>& heading,

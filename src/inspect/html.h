@@ -1,6 +1,7 @@
-// Pieces of HTML: escaped texts, images within the page, tables.
+// Pieces of HTML: escaped texts, images within the page, tables; and the room that they may take.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,9 +16,15 @@ std::string escaped(std::string_view text);
 
 std::string base64(const std::vector<uint8_t>& bytes);
 
-// An <img> that holds the picture: as PNG where that is small, otherwise as JPEG if that is
-// smaller.
-std::string image_tag(const Picture& picture, const std::string& alt);
+// kind: of the paragraph's style, "note" say. Texts are escaped here and below, `content` is HTML.
+std::string paragraph(const std::string& text, const std::string& kind = "");
+std::string section(const std::string& title);
+std::string folded(const std::string& title, const std::string& content, bool open = false);
+
+// The picture with words below it. A sheet, which has captions, is not made smaller than they can
+// be read.
+enum class Scale { kToFit, kSheet };
+std::string figure(const PageImage& picture, const std::string& words, Scale scale);
 
 // One cell: its text, and an attribute such as `class="best"` or nothing.
 struct Cell {
@@ -25,8 +32,24 @@ struct Cell {
   std::string attribute = {};
 };
 
-// A table that scrolls sideways where it is wider than the screen. Texts are escaped here.
+// A table that scrolls sideways where it is wider than the screen.
 std::string table(const std::vector<std::string>& heading,
                   const std::vector<std::vector<Cell>>& rows);
+
+// The bytes that a page may still take.
+class Room {
+ public:
+  explicit Room(size_t bytes) : left_(bytes) {}
+  size_t left() const { return left_; }
+  // Whether there is so much left, which then counts as taken.
+  bool take(size_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+
+ private:
+  size_t left_;
+};
 
 }  // namespace ipirm::inspect

@@ -13,7 +13,7 @@
       labelsDiv: curve.id + "-legend",
       legend: "always",
       xlabel: curve.labels[0],
-      colors: colours,
+      colors: curve.runs.map(run => colours[run % colours.length]), // a run has one colour in all charts
       strokeWidth: 2,
       drawPoints: curve.rows.length < 60,
       pointSize: 2.5,

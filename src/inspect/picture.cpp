@@ -7,6 +7,7 @@
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "ipirm/core/text.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr int kFont = cv::FONT_HERSHEY_SIMPLEX;
 constexpr double kFontScale = 0.36;
 constexpr int kJpegQuality = 88;
+constexpr size_t kSmallPng = 150'000;  // bytes
 constexpr int kLeastSide = 64, kLargestSide = 96, kEnlargedBelow = 48;
 
 cv::Scalar scalar(Colour colour) {
@@ -146,6 +148,16 @@ std::vector<uint8_t> Picture::png() const {
 std::vector<uint8_t> Picture::jpeg() const {
   return encoded(matrix(pixels_, width_, height_), ".jpg",
                  {cv::IMWRITE_JPEG_QUALITY, kJpegQuality, cv::IMWRITE_JPEG_OPTIMIZE, 1});
+}
+
+PageImage page_image(const Picture& picture, std::vector<uint8_t> png) {
+  PageImage image{picture.width(), picture.height(), "png", std::move(png)};
+  if (image.bytes.size() <= kSmallPng) return image;
+  if (auto smaller = picture.jpeg(); smaller.size() < image.bytes.size()) {
+    image.type = "jpeg";
+    image.bytes = std::move(smaller);
+  }
+  return image;
 }
 
 }  // namespace ipirm::inspect

@@ -12,11 +12,12 @@ namespace ipirm::inspect {
 struct Chart {
   std::string id, title;
   std::vector<std::string> labels;  // of x, then of each line
-  std::vector<Points> lines;        // one a run
+  std::vector<size_t> runs;         // of each line the run's number, from which it has its colour
+  std::vector<Points> lines;        // one a run that has points
 };
 
 // kNN accuracy of each factor, the loss and the search's risk, of every run; only charts that have
-// a point.
+// a point. Of long lines every so-manieth point is kept, as the title says.
 std::vector<Chart> charts_of(const Report& report);
 
 // For a <script> element: holds no '<'.

@@ -11,8 +11,9 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-Row row_of(const std::string& name, const Points& points) {
-  const bool less_is_better = name.find("loss") != std::string::npos;
+// `score` says what the values are: of a loss the least is the best.
+Row row_of(const std::string& name, const std::string& score, const Points& points) {
+  const bool less_is_better = score.find("loss") != std::string::npos;
   const auto better = [&](const auto& a, const auto& b) {
     return less_is_better ? a.second < b.second : a.second > b.second;
   };
@@ -60,10 +61,10 @@ std::string columns(const std::vector<Row>& rows) {
 
 std::string run_summary(const RunRecord& record) {
   std::vector<Row> rows;
-  if (!record.loss.empty()) rows.push_back(row_of("loss", record.loss));
+  if (!record.loss.empty()) rows.push_back(row_of("loss", "loss", record.loss));
   for (const auto& curve : record.scores) {
     const auto name = curve.evaluation + " " + curve.factor + "  " + curve.score;
-    rows.push_back(row_of(name, curve.points));
+    rows.push_back(row_of(name, curve.score, curve.points));
   }
   if (!rows.empty()) rows.insert(rows.begin(), {"", "last", "", "best", ""});
   return columns(rows) + partitions_text(record.partitions);

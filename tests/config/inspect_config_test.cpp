@@ -30,6 +30,11 @@ TEST(InspectConfigTest, TakesRunsWithAndWithoutFlags) {
   EXPECT_EQ(many.out, "o");
   EXPECT_THAT(parse({"--against", "b,c", "--run", "a"})->against, ElementsAre("b", "c"));
   EXPECT_THAT(parse({"--against=b,c", "--run=a"})->against, ElementsAre("b", "c"));
+  EXPECT_THAT(
+      parse({"a", "--against", "b", "--bank", "9", "--against=c", "--against", "d"})->against,
+      ElementsAre("b", "c", "d"));
+  EXPECT_FALSE(plain.precision);
+  EXPECT_FALSE(plain.bank);
 }
 
 TEST(InspectConfigTest, RefusesWhatIsMissingOrWrong) {

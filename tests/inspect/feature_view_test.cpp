@@ -68,6 +68,18 @@ TEST(PrincipalPlane, OfOneSampleIsAPoint) {
   EXPECT_EQ(map.share[0], 0);
 }
 
+// Two samples differ along one axis alone: what rounding makes of the other is not shown.
+TEST(PrincipalPlane, HasNoAxisOfRounding) {
+  torch::manual_seed(3);
+  for (const int64_t width : {3, 50}) {
+    const auto two = torch::randn({2, width}, torch::kFloat64);
+    const auto map = principal_components(at::cat({two, two, two}), 2);
+    EXPECT_TRUE(map.points.select(1, 1).equal(torch::zeros({6}, torch::kFloat64)));
+    EXPECT_NEAR(map.share[0], 1, kRounding);
+    EXPECT_EQ(map.share[1], 0);
+  }
+}
+
 TEST(MapPicture, HasADotInTheColourOfItsValue) {
   const Components map{torch::tensor({{1., 0.}, {-1., 0.}}, torch::kFloat64), {.5, 0}};
   const auto picture = map_picture(map, {"hue", 2, {0, 1}});
@@ -85,6 +97,15 @@ TEST(ConfusionOf, CountsWhatWasTakenForWhat) {
   EXPECT_EQ(found.accuracy[2], -1);
   EXPECT_DOUBLE_EQ(found.overall, 80);
   EXPECT_DOUBLE_EQ(found.mean, (200. / 3 + 100) / 2);
+}
+
+TEST(ConfusionOf, RefusesWhatIsNoClass) {
+  const auto of = [](int64_t predicted) {
+    confusion_of(torch::tensor({predicted}), torch::tensor({int64_t{1}}), 2);
+  };
+  EXPECT_NO_THROW(of(1));
+  EXPECT_ANY_THROW(of(-1));
+  EXPECT_ANY_THROW(of(2));
 }
 
 TEST(ConfusionPicture, IsDarkWhereMostOfAClassWent) {

@@ -20,14 +20,15 @@ struct InspectConfig {
   std::string data_root;             // empty: as the run's settings say
   std::string downstream_root = "downstream";  // where the linear evaluations of the runs are
   std::optional<int> epoch;                    // of the model_E.pt that is shown; empty: the newest
-  int64_t images = 10000;     // of each part of the data whose features are shown, at most
+  int64_t images = 10000;                      // to test on whose features are shown, at most
+  std::optional<int> bank;    // labelled images that vote and are neighbours, at most
   int64_t sheet_images = 48;  // of an environment, on its sheet
   int64_t queries = 10;       // test images whose neighbours are shown
   int64_t neighbours = 8;     // of each
   int64_t batch_size = 256;   // images in a forward pass
   core::DeviceChoice device;
-  bool deterministic = false;  // the same bits again on a GPU too
-  model::Precision precision = model::Precision::kFp32;
+  bool deterministic = false;                 // the same bits again on a GPU too
+  std::optional<model::Precision> precision;  // empty: as the run's settings say
   core::LogLevel log_level = core::LogLevel::kInfo;
   data::LoaderOptions loader{.workers = 2};
 

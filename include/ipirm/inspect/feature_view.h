@@ -34,8 +34,9 @@ struct Components {
 };
 
 // features (N, F), N >= 1, F >= n >= 1. Exact, in float64, by the smaller one of the covariance and
-// the Gram matrix; 0 along axes that N samples do not have. Of an axis and its opposite, both of
-// which would do, that one is taken along which the feature with the largest weight grows.
+// the Gram matrix; 0 along axes on which the samples do not differ (whose variance is below 1e-12
+// of the largest one). Of an axis and its opposite, both of which would do, that one is taken along
+// which the feature with the largest weight grows.
 Components principal_components(const torch::Tensor& features, int64_t n);
 
 // The first two of the map's components. A dot a sample, in the colour of its value (grey where
@@ -50,7 +51,8 @@ struct Confusion {
   double mean = 0;                           // of the classes that have samples
 };
 
-// predicted, labels (Q) int64; labels below 0 are left out. classes >= 1.
+// predicted (Q) int64 in 0..classes-1, labels (Q) int64 below classes, of which those below 0 are
+// left out. classes >= 1.
 Confusion confusion_of(const torch::Tensor& predicted, const torch::Tensor& labels,
                        int64_t classes);
 

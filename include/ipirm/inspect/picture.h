@@ -53,4 +53,14 @@ class Picture {
   std::vector<uint8_t> pixels_;  // row by row
 };
 
+// A picture as a page holds it: the bytes of an image file; none where it was left out.
+struct PageImage {
+  int width = 0, height = 0;
+  std::string type = {};  // "png", "jpeg"
+  std::vector<uint8_t> bytes = {};
+};
+
+// `png`, the picture's own file, where that is small, otherwise a JPEG if that is smaller.
+PageImage page_image(const Picture& picture, std::vector<uint8_t> png);
+
 }  // namespace ipirm::inspect

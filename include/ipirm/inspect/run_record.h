@@ -12,7 +12,7 @@
 
 namespace ipirm::inspect {
 
-// (x, y) in ascending x.
+// (x, y) in ascending x. What was no finite number has no point.
 using Points = std::vector<std::pair<double, double>>;
 
 // One score of an evaluation over the epochs: "test_acc@1" of "digit" by "knn".
@@ -21,7 +21,13 @@ struct ScoreCurve {
   Points points;  // epoch, value
 };
 
-// A partition as it was judged when it was found.
+// What a score was after an epoch.
+struct ScoreAt {
+  int64_t epoch = 0;
+  double value = 0;
+};
+
+// A partition as it was judged when it was found. Numbers that the log leaves open are NaN.
 struct PartitionRecord {
   int64_t epoch = 0;
   std::string source;  // "search", "random", "factor:NAME"
@@ -39,15 +45,16 @@ struct RunRecord {
   int64_t last_epoch = 0;  // that was finished; 0: none
 
   // The newest value; nothing where there is no such curve.
-  std::optional<double> newest(const std::string& evaluation, const std::string& factor,
-                               const std::string& score) const;
+  std::optional<ScoreAt> newest(const std::string& evaluation, const std::string& factor,
+                                const std::string& score) const;
   // What the partitions that the finished epochs were trained with share with each factor, their
   // mean; empty where there are none. (One that was found after the last epoch was not used.)
   std::vector<partition::FactorShare> shared() const;
 };
 
 // Events and keys that are unknown are skipped, and so is a last line without its end, which a run
-// is writing. Throws UserError, with file:line, for a line that is no JSON object.
+// is writing. Throws UserError, with file:line, for a line that is no JSON object, and for numbers
+// that no run writes.
 RunRecord read_run_record(const std::filesystem::path& metrics_jsonl);
 
 }  // namespace ipirm::inspect
