@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "app/architecture.h"
 #include "app/linear_predictions.h"
@@ -131,9 +132,8 @@ void add_knn(const RunFolder& run, const Embedded& e, inspect::Report& report) {
 }
 
 void show_confusions(const config::InspectConfig& config, const RunFolder& run, const Embedded& e,
-                     const data::ImageSet& test, inspect::Report& report) {
+                     std::vector<inspect::ReportConfusion> of_head, inspect::Report& report) {
   add_knn(run, e, report);
-  auto of_head = head_confusions(run.linear_path / "predictions.csv", test, run.linear_model);
   if (of_head.empty())
     report.hints.push_back("ipirm-linear --predict adds what the linear head takes for what.");
   for (auto& confusion : of_head) report.confusions.push_back(std::move(confusion));
@@ -160,10 +160,12 @@ void show_features(const config::InspectConfig& config, const RunFolder& run,
     const std::string part = sets.test ? "test" : "training";
     return show_map(config, set, embed(set, part + " images"), part, report);
   }
+  // Before the long work: its file may be refused.
+  auto of_head = head_confusions(run.linear_path / "predictions.csv", *sets.test, run.linear_model);
   const auto embedded = embed_parts(config, sets, network, embed);
   show_neighbours(config, embedded, report);
   show_map(config, embedded.test, embedded.queries, "test", report);
-  show_confusions(config, run, embedded, *sets.test, report);
+  show_confusions(config, run, embedded, std::move(of_head), report);
 }
 
 }  // namespace ipirm::app

@@ -73,6 +73,12 @@ std::vector<std::string> parts_of(const fs::path& folder) {
   return parts;
 }
 
+// Whether both are one folder.
+bool same_folder(const fs::path& a, const fs::path& b) {
+  return parts_of(fs::weakly_canonical(fs::absolute(a))) ==
+         parts_of(fs::weakly_canonical(fs::absolute(b)));
+}
+
 // Whether two paths end alike, over so many parts.
 bool end_alike(const std::vector<std::string>& a, const std::vector<std::string>& b, size_t parts) {
   return a.size() >= parts && b.size() >= parts &&
@@ -107,7 +113,11 @@ RunFolder open_run(const fs::path& path, const fs::path& downstream_root) {
   const auto linear = run.linear_path / "metrics.jsonl";
   if (std::error_code unreadable; fs::is_regular_file(linear, unreadable))
     run.linear = inspect::read_run_record(linear);
-  if (run.linear) run.linear_model = linear_model(run.linear_path / "config.yaml");
+  if (!run.linear) return run;
+  run.linear_model = linear_model(run.linear_path / "config.yaml");
+  const fs::path model = run.linear_model;
+  if (model.has_parent_path() && same_folder(model.parent_path(), path))
+    run.linear_model = model.filename().string();
   return run;
 }
 
@@ -134,7 +144,7 @@ std::vector<std::string> names_of(const std::vector<fs::path>& folders) {
     size_t told = 1;  // parts of the name
     for (size_t j = 0; j < folders.size(); ++j) {
       if (j == i) continue;
-      if (fs::weakly_canonical(folders[i]) == fs::weakly_canonical(folders[j])) {
+      if (same_folder(folders[i], folders[j])) {
         throw UserError(cat(folders[std::max(i, j)].string(), ": is the same run as ",
                             folders[std::min(i, j)].string(), "; name each run once"));
       }
@@ -167,8 +177,7 @@ std::string other_data(const config::TrainConfig& first, const config::TrainConf
   const auto dataset = other.data.dataset;
   if (dataset != first.data.dataset) return core::name_of(dataset);
   const bool is_folder = dataset == data::DataSetKind::kFolder;
-  if (is_folder && fs::weakly_canonical(other.data.root) != fs::weakly_canonical(first.data.root))
-    return other.data.root;
+  if (is_folder && !same_folder(other.data.root, first.data.root)) return other.data.root;
   static const std::set<std::string> kOfImages = {"colours", "colour_noise", "colour_correlation",
                                                   "pad",     "shapes_train", "shapes_test"};
   std::string differing;

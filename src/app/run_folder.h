@@ -26,7 +26,8 @@ struct RunFolder {
   std::filesystem::path linear_path;
   // metrics.jsonl in it, where the evaluation was made with --txt.
   std::optional<inspect::RunRecord> linear;
-  // --model_path of that evaluation; empty where its settings are not there.
+  // --model_path of that evaluation, the file's name alone for one in `path`; empty where its
+  // settings are not there.
   std::string linear_model;
 };
 

@@ -29,8 +29,10 @@ std::string settings(const Report& report) {
     for (const auto& run : report.runs) heading.push_back(run.name);
     text += settings_table(std::move(heading), report.differing);
   }
-  text += settings_table({"setting that is not the default", "value"}, report.own);
-  return text + folded(cat("The other ", report.others.size(), " settings, at their defaults"),
+  text += folded(cat(report.own.size(), " settings that are not the defaults",
+                     report.differing.empty() ? "" : ", alike in all runs"),
+                 settings_table({"setting", "value"}, report.own));
+  return text + folded(cat(report.others.size(), " settings at their defaults"),
                        settings_table({"setting", "value"}, report.others));
 }
 
@@ -75,7 +77,7 @@ std::string head(const Report& report) {
 std::string report_page(const Report& report) {
   const auto charts = charts_of(report);
   const std::string top = head(report) + paragraph(result_sentence(report), "result") +
-                          result_table(report) + settings(report) + curves(charts);
+                          result_table(report) + curves(charts) + settings(report);
   const std::string end = repeat(report) + "</main>\n<script>" +
                           without_map(embedded::dygraphs_script()) + "</script>\n" +
                           "<script type=\"application/json\" id=\"curves\">" + to_json(charts) +

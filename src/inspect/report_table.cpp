@@ -47,9 +47,10 @@ std::string shared_with(const ReportRun& run, const std::string& factor) {
 std::string linear_models(const Report& report) {
   std::string text;
   for (const auto& run : report.runs) {
-    if (run.linear)
-      text += cat(text.empty() ? "" : "; ", run.name, ": ",
-                  run.linear_model.empty() ? "of an unknown network" : run.linear_model);
+    if (!run.linear) continue;
+    text += cat(text.empty() ? "" : ", ",
+                run.linear_model.empty() ? "an unknown network" : run.linear_model, " (", run.name,
+                ")");
   }
   return text;
 }
@@ -61,7 +62,7 @@ std::string notes(const Report& report) {
       "epochs, their mean.",
       "note");
   if (const auto models = linear_models(report); !models.empty())
-    text += paragraph("Linear evaluations are of these networks: " + models + ".", "note");
+    text += paragraph("Linear evaluations are of " + models + ".", "note");
   for (const auto& run : report.runs) {
     if (!run.other_data.empty())
       text += paragraph(

@@ -1,4 +1,4 @@
-# Opens report.html of a small run in headless Chromium: no word in its console, every image loaded, every chart drawn, no request.
+# Opens report.html of a small run in headless Chromium: no word in its console, every image loaded, a line in every chart, no request.
 import os
 import pathlib
 import re
@@ -20,7 +20,13 @@ ENV = dict(os.environ, OMP_NUM_THREADS="1")
 # Asked of the page once it has loaded; what it finds stands in the dumped document.
 PROBE = """<script>addEventListener("load", () => {
   const page = document.documentElement, images = [...document.images];
-  const drawn = canvas => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(v => v > 0);
+  const colours = [[0x1a, 0x73, 0xe8], [0xd9, 0x30, 0x25]]; // of the two runs' lines: grid and axes are grey
+  const drawn = canvas => {
+    const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+    for (let i = 0; i < data.length; i += 4)
+      if (data[i + 3] > 250 && colours.some(c => c.every((v, k) => Math.abs(v - data[i + k]) < 4))) return true;
+    return false;
+  };
   page.dataset.images = images.length;
   page.dataset.broken = images.filter(image => !image.complete || image.naturalWidth === 0).length;
   page.dataset.charts = document.querySelectorAll(".chart").length;
