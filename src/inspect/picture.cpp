@@ -142,7 +142,7 @@ void Picture::dot(double x, double y, int radius, Colour colour) {
 }
 
 std::vector<uint8_t> Picture::png() const {
-  return encoded(matrix(pixels_, width_, height_), ".png", {cv::IMWRITE_PNG_COMPRESSION, 9});
+  return encoded(matrix(pixels_, width_, height_), ".png", {cv::IMWRITE_PNG_COMPRESSION, 6});
 }
 
 std::vector<uint8_t> Picture::jpeg() const {
