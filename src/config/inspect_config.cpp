@@ -45,12 +45,11 @@ std::vector<Field> fields_of(InspectConfig& c) {
   shown.number("sheet_images", &c.sheet_images, between(2, 400), "of an environment, on its sheet");
   shown.number("queries", &c.queries, between(1, 100), "test images whose neighbours are shown");
   shown.number("neighbours", &c.neighbours, between(1, 50), "of each of them");
-  shown.number("images", &c.images, count_from(2),
+  shown.number("images", &c.images, between(2, kCountMax),
                "of the test images whose features are shown, at most; of more, so many at equal "
-               "distances");
+               "distances; default: 10 million pixels, 1,085 images of 96x96, 9,765 of 32x32");
   shown.number("bank", &c.bank, between(2, kCountMax),
-               "of the labelled images that vote in the kNN and are neighbours, likewise; default: "
-               "all, as far as 256 MiB hold their features");
+               "of the labelled images that vote in the kNN and are neighbours, likewise");
   Group network(fields, "Network");
   network.number("batch_size", &c.batch_size, count_from(1), "images in a forward pass");
   network.kind("precision", &c.precision, "of the network's arithmetic; default: as the run's");

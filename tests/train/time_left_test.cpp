@@ -63,8 +63,9 @@ TEST(TimeLeft, EndsAtMaxSteps) {
   whole.steps(1, 1);
   whole.search(100);
   whole.evaluation(1000);
-  EXPECT_EQ(whole.at({.epoch = 3, .phase = Phase::kMinimize, .step = 0, .total_steps = 12})->seconds,
-            18 + 100);
+  EXPECT_EQ(
+      whole.at({.epoch = 3, .phase = Phase::kMinimize, .step = 0, .total_steps = 12})->seconds,
+      18 + 100);
 }
 
 TEST(TimeLeft, FollowsTheNewestSteps) {

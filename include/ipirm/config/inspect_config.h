@@ -20,8 +20,9 @@ struct InspectConfig {
   std::string data_root;             // empty: as the run's settings say
   std::string downstream_root = "downstream";  // where the linear evaluations of the runs are
   std::optional<int> epoch;                    // of the model_E.pt that is shown; empty: the newest
-  int64_t images = 10000;                      // to test on whose features are shown, at most
-  std::optional<int> bank;    // labelled images that vote and are neighbours, at most
+  // Test images whose features are shown, and labelled images that vote and are neighbours, at
+  // most; empty: as many as have 10 million pixels.
+  std::optional<int> images, bank;
   int64_t sheet_images = 48;  // of an environment, on its sheet
   int64_t queries = 10;       // test images whose neighbours are shown
   int64_t neighbours = 8;     // of each
