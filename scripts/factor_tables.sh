@@ -7,7 +7,8 @@
 #              first and 2.5 for the second, an estimate from 6 ms of a core for each image of an epoch; the metrics of 18 runs come
 #              on top. It has not been run as a whole yet
 #   --short    one seed, 2,000 images of each set, 3 + 3 epochs, metrics of 500 samples: shows that everything runs; its figures say
-#              nothing. 6 min 14 s of one core for training and features, and some 20 to 60 s for the metrics of each of 6 runs
+#              nothing. 6 min 14 s of one core for training and features, and some 20 to 60 s for the metrics of each of 6 runs; with
+#              SEEDS="1 2 3" JOBS=1 97 minutes beside other work (the tables are in src/metrics/README.md)
 #   SEEDS="1 2 3", JOBS=N: other seeds; N runs side by side, each with one thread (default: all cores)
 #   SETS="fashion_colours shapes": some of the sets alone
 # Fashion-MNIST is fetched by scripts/download.sh where it is missing. Stopped, it goes on where it was when called again.
