@@ -28,7 +28,7 @@ TEST_F(DryRun, SaysWhatARunTakesAndWritesNothing) {
   ASSERT_EQ(outcome.code, kExitOk) << outcome.err;
   EXPECT_FALSE(fs::exists(root_ / "results"));
   EXPECT_THAT(outcome.out,
-              AllOf(HasSubstr("settings that differ from the defaults\n  dataset: \"CIFAR10\""),
+              AllOf(HasSubstr("settings that differ from the defaults\n  dataset: CIFAR10"),
                     HasSubstr("an epoch of 5  "), HasSubstr("3 of them"),
                     HasSubstr("a kNN evaluation  about "), HasSubstr(", 4 of them"),
                     HasSubstr("what a step holds beside them, about  "),
