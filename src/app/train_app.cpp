@@ -30,6 +30,7 @@
 #include "ipirm/data/fingerprint.h"
 #include "ipirm/dist/collect.h"
 #include "ipirm/dist/share.h"
+#include "ipirm/inspect/picture.h"
 #include "ipirm/observe/event_files.h"
 #include "ipirm/observe/partition_files.h"
 #include "ipirm/observe/tensorboard.h"
@@ -262,6 +263,7 @@ int run_train(const config::TrainConfig& config) {
   for (const auto& warning : config.warnings) core::log_warning(warning);
   if (config.check_data)
     return check_data(config.data, config.loader.workers, /*needs_labels=*/false);
+  if (config.tensorboard) inspect::require_pictures("--tensorboard");
   config.loss.mixup.on ? bound_memory_of_varying_sizes() : keep_memory_of_equal_sizes();
   const auto start = std::chrono::steady_clock::now();
   core::check_threads(at::get_num_threads() + config.loader.workers);

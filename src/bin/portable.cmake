@@ -4,7 +4,8 @@
 #
 # Objects come before archives: what these define is not taken from ipirm_data (OpenCV, libjpeg, libtiff and the 130
 # libraries behind them) and ipirm_core (Debian's libspdlog), and --as-needed drops the libraries that nothing asks for then.
-add_library(ipirm_portable OBJECT src/data/portable/image_decode.cpp src/core/portable/condition_variable.cpp src/core/log.cpp)
+add_library(ipirm_portable OBJECT src/data/portable/image_decode.cpp src/inspect/portable/picture.cpp
+  src/core/portable/condition_variable.cpp src/core/log.cpp)
 target_include_directories(ipirm_portable PRIVATE include src)
 target_compile_definitions(ipirm_portable PRIVATE SPDLOG_FMT_EXTERNAL FMT_HEADER_ONLY IPIRM_VERSION="${PROJECT_VERSION}")
 add_custom_target(portable DEPENDS ipirm_ops)

@@ -9,6 +9,10 @@
 
 namespace ipirm::inspect {
 
+// Throws UserError, which begins with the setting that asks for pictures, in programs that were
+// built without OpenCV.
+void require_pictures(const std::string& setting);
+
 struct Colour {
   uint8_t red = 0, green = 0, blue = 0;
   bool operator==(const Colour&) const = default;
