@@ -3,6 +3,7 @@
 #include "ipirm/eval/linear_probe.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -37,6 +38,8 @@ bool has_one_value_a_channel(const data::ViewShape& shape) {
 }  // namespace
 
 class LinearProbe::Impl {
+  using Clock = std::chrono::steady_clock;
+
  public:
   Impl(model::Model& model, const data::ImageSet& train, const data::ImageSet& test,
        const LinearOptions& options, const augment::AugmentOptions& augment, const RunOptions& run)
@@ -53,6 +56,8 @@ class LinearProbe::Impl {
   }
 
   std::optional<std::vector<LinearEpoch>> epoch(int64_t number) {
+    epoch_start_ = Clock::now();
+    if (!first_) first_ = {number, epoch_start_};
     auto train = options_.solver == LinearSolver::kLbfgs ? minimize(number) : train_epoch(number);
     share_statistics();
     auto held = new_totals(), test = new_totals(/*by_class=*/true);
@@ -141,6 +146,16 @@ class LinearProbe::Impl {
   }
   std::string label(const char* part, int64_t number) const {
     return core::cat("linear ", part, " ", number, "/", options_.epochs);
+  }
+  // "run 3m 20s  ", by the epochs of this call; nothing in the first of them.
+  std::string run_left(int64_t number) const {
+    const int64_t made = number - first_->first;
+    if (made == 0) return "";
+    const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
+    const double each = seconds(epoch_start_ - first_->second) / static_cast<double>(made);
+    const double left = each * static_cast<double>(options_.epochs - number + 1) -
+                        seconds(Clock::now() - epoch_start_);
+    return core::cat("run ", core::human_duration(std::max(0., left)), "  ");
   }
   Totals new_totals(bool by_class = false) const {
     Totals totals;
@@ -235,7 +250,8 @@ class LinearProbe::Impl {
       const auto [h, index] = rows(start, shares);
       for (size_t f = 0; f < heads_.size(); ++f)
         heads_[f].train(h, index, shares, group(), totals[f]);
-      progress.update(start + shares.total(), progress.due() ? words(totals[0][0]) : "");
+      progress.update(start + shares.total(),
+                      progress.due() ? run_left(number) + words(totals[0][0]) : "");
     }
     return totals;
   }
@@ -300,6 +316,9 @@ class LinearProbe::Impl {
   torch::Tensor held_features_;   // h of this rank's share of the held-out images, (n, F)
   torch::Tensor test_features_;   // and of the test images
   bool has_left_out_ = false;     // an image, and said so
+  // The first epoch of this call and its start; the start of the newest.
+  std::optional<std::pair<int64_t, Clock::time_point>> first_;
+  Clock::time_point epoch_start_;
 };
 
 core::NamedValues scores_of(const LinearEpoch& epoch) {
