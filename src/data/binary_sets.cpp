@@ -27,6 +27,11 @@ constexpr const char* kCifar100Files =
     "CIFAR100 is read from cifar-100-binary/{train,test}.bin under --data_root "
     "(https://www.cs.toronto.edu/~kriz/cifar.html, binary version)";
 
+const std::vector<std::string> kStlClasses = {"airplane", "bird",  "car",    "cat",  "deer",
+                                              "dog",      "horse", "monkey", "ship", "truck"};
+const std::vector<std::string> kCifar10Classes = {
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+
 // One label byte among those before an image.
 struct LabelByte {
   int offset;  // in the record
@@ -139,9 +144,10 @@ std::vector<int64_t> read_stl_labels(const fs::path& path, const MappedImages& i
 std::shared_ptr<const ImageSet> open_records(const std::vector<fs::path>& paths,
                                              const Format& format,
                                              const std::vector<LabelByte>& checked,
+                                             const std::vector<std::string>& classes,
                                              const char* files) {
   std::vector<MappedImages> parts;
-  Factor label{"label", checked.back().num_values, {}};
+  Factor label{"label", checked.back().num_values, {}, {}, classes};
   for (const auto& path : paths) {
     parts.push_back(map_images(path, format, files));
     std::vector<int64_t> labels;
@@ -158,14 +164,15 @@ DataSets open_stl(const fs::path& root) {
   const auto images = [&](const char* name) { return map_images(folder / name, kStl, kStlFiles); };
   const MappedImages train = images("train_X.bin"), test = images("test_X.bin"),
                      unlabeled = images("unlabeled_X.bin");
-  const Factor labelled{"label", 10, read_stl_labels(folder / "train_y.bin", train)};
+  const auto labels = [&](const char* name, const MappedImages& of) {
+    return Factor{"label", 10, read_stl_labels(folder / name, of), {}, kStlClasses};
+  };
+  const Factor labelled = labels("train_y.bin", train);
   Factor all = labelled;
   all.values.resize(static_cast<size_t>(train.count + unlabeled.count), -1);
   return {std::make_shared<MappedSet>(kStl, std::vector{train, unlabeled}, std::move(all)),
           std::make_shared<MappedSet>(kStl, std::vector{train}, labelled),
-          std::make_shared<MappedSet>(
-              kStl, std::vector{test},
-              Factor{"label", 10, read_stl_labels(folder / "test_y.bin", test)})};
+          std::make_shared<MappedSet>(kStl, std::vector{test}, labels("test_y.bin", test))};
 }
 
 DataSets open_cifar10(const fs::path& root) {
@@ -173,16 +180,22 @@ DataSets open_cifar10(const fs::path& root) {
   std::vector<fs::path> batches;
   for (int i = 1; i <= 5; ++i) batches.push_back(folder / cat("data_batch_", i, ".bin"));
   const std::vector<LabelByte> label = {{0, 10}};
-  const auto train = open_records(batches, kCifar10, label, kCifar10Files);
-  return {train, train, open_records({folder / "test_batch.bin"}, kCifar10, label, kCifar10Files)};
+  const auto open = [&](const std::vector<fs::path>& files) {
+    return open_records(files, kCifar10, label, kCifar10Classes, kCifar10Files);
+  };
+  const auto train = open(batches);
+  return {train, train, open({folder / "test_batch.bin"})};
 }
 
 DataSets open_cifar100(const fs::path& root) {
   const fs::path folder = root / "cifar-100-binary";
   const std::vector<LabelByte> labels = {{0, 20},
                                          {1, 100}};  // coarse, checked only; fine, the class
-  const auto train = open_records({folder / "train.bin"}, kCifar100, labels, kCifar100Files);
-  return {train, train, open_records({folder / "test.bin"}, kCifar100, labels, kCifar100Files)};
+  const auto open = [&](const char* file) {
+    return open_records({folder / file}, kCifar100, labels, {}, kCifar100Files);
+  };
+  const auto train = open("train.bin");
+  return {train, train, open("test.bin")};
 }
 
 }  // namespace ipirm::data

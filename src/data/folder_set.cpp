@@ -52,6 +52,7 @@ class FolderSet : public ImageSet {
         side_(side),
         cached_(files_.size()),
         cache_left_(cache_bytes) {
+    if (part.classes.size() > 1) factors_[0].shown_names = std::move(part.classes);
     std::move(more_factors.begin(), more_factors.end(), std::back_inserter(factors_));
   }
 

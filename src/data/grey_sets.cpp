@@ -27,10 +27,14 @@ struct GreyImages {
   int side;
   std::vector<uint8_t> pixels;
   std::vector<int64_t> labels;
+  std::vector<std::string> class_names;  // for people; empty: digits are their own
 
   int64_t plane() const { return int64_t{side} * side; }
   int64_t size() const { return static_cast<int64_t>(labels.size()); }
 };
+
+const std::vector<std::string> kClothes = {"T-shirt", "trouser", "pullover", "dress", "coat",
+                                           "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
 
 // How images are seen: grey, or each in its colour.
 struct Tinting {
@@ -128,7 +132,7 @@ FilePair read_pair(const fs::path& folder, const std::string& part, DataSetKind 
 }
 
 // All images, in the order of the pairs.
-std::shared_ptr<const GreyImages> padded(const std::vector<FilePair>& pairs, int pad) {
+std::shared_ptr<GreyImages> padded(const std::vector<FilePair>& pairs, int pad) {
   auto images = std::make_shared<GreyImages>();
   images->side = kGreySide + 2 * pad;
   int64_t count = 0;
@@ -158,7 +162,8 @@ DataSets parts_of_files(std::shared_ptr<const GreyImages> images, int64_t num_tr
   const auto part = [&](int64_t begin, int64_t end, TintStream stream) {
     std::vector<int64_t> picks;
     for (int64_t i = begin; i < end; ++i) picks.push_back(i);
-    std::vector<Factor> factors = {{"label", kNumClasses, slice(images->labels, begin, end)}};
+    std::vector<Factor> factors = {
+        {"label", kNumClasses, slice(images->labels, begin, end), {}, images->class_names}};
     if (tinting.num_colours > 0) {
       factors.push_back(
           {"colour", tinting.num_colours,
@@ -182,7 +187,7 @@ DataSets correlated_parts(std::shared_ptr<const GreyImages> images, const Tintin
     std::vector<int64_t> picks;
     std::vector<Factor> factors = {{"label", 2, {}},
                                    {"colour", 2, {}},
-                                   {"class", kNumClasses, {}},
+                                   {"class", kNumClasses, {}, {}, images->class_names},
                                    {"environment", kNumEnvironments, {}}};
     for (const auto& sample : samples) {
       if ((sample.environment == kNumEnvironments - 1) != test) continue;
@@ -217,6 +222,7 @@ DataSets open_grey(const DataOptions& options, const char* name) {
   const std::vector<FilePair> pairs = {read_pair(folder, "train", options.dataset),
                                        read_pair(folder, "t10k", options.dataset)};
   const auto images = padded(pairs, options.pad);
+  if (options.dataset == DataSetKind::kFashionMnist) images->class_names = kClothes;
   const int64_t num_train = pairs[0].count();
   if (options.colour_correlation) return correlated_parts(images, {2, options.colour_noise});
   return parts_of_files(images, num_train, {options.colours, options.colour_noise});

@@ -79,7 +79,7 @@ FactorTable factor_table(const torch::Tensor& environment, int64_t environments,
 }
 
 std::string value_name(const data::Factor& factor, int64_t value) {
-  return value < 0 ? "?" : factor.name_of(value);
+  return value < 0 ? "?" : factor.shown_name_of(value);
 }
 
 std::string caption(const data::ImageSet& set, int64_t index) {

@@ -53,7 +53,7 @@ std::string field(std::string text) {
 
 std::string value_name(const data::Factor& factor, int64_t i) {
   const auto value = factor.values[static_cast<size_t>(i)];
-  return value < 0 ? "unknown" : field(factor.name_of(value));
+  return value < 0 ? "unknown" : field(factor.shown_name_of(value));
 }
 
 std::string metadata_of(const data::ImageSet& set, int64_t count) {

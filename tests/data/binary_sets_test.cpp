@@ -31,6 +31,10 @@ TEST(BinarySets, StlReadsBackColumnMajorPlanesTrainThenUnlabeled) {
   ASSERT_EQ(sets.train->size(), 5);
   ASSERT_EQ(sets.labelled->size(), 3);
   ASSERT_EQ(sets.test->size(), 4);
+  const auto& label = sets.train->factors()[0];
+  EXPECT_EQ(label.name_of(3), "3");  // in tables
+  EXPECT_EQ(label.shown_name_of(3), "cat");
+  EXPECT_EQ(label.shown_name_of(-1), "-1");
   for (int64_t i = 0; i < 5; ++i) {
     expect_pixels(*sets.train, i, 96, i < 3 ? i : kUnlabeled + i - 3);
     EXPECT_EQ(sets.train->label(i), i < 3 ? stl_label(i) : -1);

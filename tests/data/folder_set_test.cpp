@@ -38,6 +38,7 @@ TEST(FolderSet, ReadsBackClassesAndFilesInAlphabeticalOrder) {
   EXPECT_EQ(sets.labelled, sets.train);
   EXPECT_EQ(sets.train->factors()[0].name, "label");
   EXPECT_EQ(sets.train->factors()[0].num_values, 3);
+  EXPECT_EQ(sets.train->factors()[0].shown_name_of(1), "bee");
   for (const bool test : {false, true}) {
     const ImageSet& set = test ? *sets.test : *sets.train;
     ASSERT_EQ(set.size(), 12);

@@ -20,11 +20,21 @@ struct Factor {
   int num_values = 0;           // values are 0..num_values-1
   std::vector<int64_t> values;  // one an image; -1 where unknown (the unlabeled part of STL)
   std::vector<std::string> value_names = {};  // what each value is called; empty: its number
+  // What people call the values of a factor whose tables have numbers: the classes of a folder, of
+  // STL-10, CIFAR-10 and Fashion-MNIST. Empty: as in tables.
+  std::vector<std::string> shown_names = {};
 
   // What the value is called; its number where it has no name, -1 being unknown.
-  std::string name_of(int64_t value) const {
+  std::string name_of(int64_t value) const { return in(value_names, value); }
+  // The same for people.
+  std::string shown_name_of(int64_t value) const {
+    return in(shown_names.empty() ? value_names : shown_names, value);
+  }
+
+ private:
+  static std::string in(const std::vector<std::string>& names, int64_t value) {
     const auto known = static_cast<size_t>(value);
-    return value >= 0 && known < value_names.size() ? value_names[known] : std::to_string(value);
+    return value >= 0 && known < names.size() ? names[known] : std::to_string(value);
   }
 };
 
