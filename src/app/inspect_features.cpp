@@ -25,7 +25,7 @@ using inspect::grouped;
 
 // Of the images of a part that are embedded without being asked for: minutes of a ResNet-50 on two
 // cores.
-constexpr int64_t kMostPixels = 10'000'000;
+constexpr int64_t kMostPixels = 4'000'000;
 constexpr int kMostConfused = 1000;  // values of a factor whose confusion is a picture
 
 // A network with what it takes to embed images.

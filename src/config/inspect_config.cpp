@@ -47,7 +47,7 @@ std::vector<Field> fields_of(InspectConfig& c) {
   shown.number("neighbours", &c.neighbours, between(1, 50), "of each of them");
   shown.number("images", &c.images, between(2, kCountMax),
                "of the test images whose features are shown, at most; of more, so many at equal "
-               "distances; default: 10 million pixels, 1,085 images of 96x96, 9,765 of 32x32");
+               "distances; default: 4 million pixels, 434 images of 96x96, 3,906 of 32x32");
   shown.number("bank", &c.bank, between(2, kCountMax),
                "of the labelled images that vote in the kNN and are neighbours, likewise");
   Group network(fields, "Network");

@@ -21,7 +21,7 @@ struct InspectConfig {
   std::string downstream_root = "downstream";  // where the linear evaluations of the runs are
   std::optional<int> epoch;                    // of the model_E.pt that is shown; empty: the newest
   // Test images whose features are shown, and labelled images that vote and are neighbours, at
-  // most; empty: as many as have 10 million pixels.
+  // most; empty: as many as have 4 million pixels.
   std::optional<int> images, bank;
   int64_t sheet_images = 48;  // of an environment, on its sheet
   int64_t queries = 10;       // test images whose neighbours are shown
