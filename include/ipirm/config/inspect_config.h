@@ -26,7 +26,7 @@ struct InspectConfig {
   int64_t sheet_images = 48;  // of an environment, on its sheet
   int64_t queries = 10;       // test images whose neighbours are shown
   int64_t neighbours = 8;     // of each
-  int64_t batch_size = 256;   // images in a forward pass
+  int64_t batch_size = 64;    // images in a forward pass
   core::DeviceChoice device;
   bool deterministic = false;                 // the same bits again on a GPU too
   std::optional<model::Precision> precision;  // empty: as the run's settings say
